@@ -1,0 +1,86 @@
+//! What can go wrong with Kafka, told apart by what the caller has to do about it.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// Errors of this crate.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    #[error("kafka client setting refused: {0}; correct kafka.properties")]
+    Config(String),
+    #[error("kafka did not answer in time: {0}; check kafka.brokers and the network")]
+    Unreachable(String),
+    #[error("topic {0} does not exist; run `hookline topics apply`")]
+    UnknownTopic(String),
+    #[error("another process has taken over: {0}")]
+    Fenced(String),
+    #[error("no longer a member of the group: {0}")]
+    NotAMember(String),
+    #[error("record of {bytes} bytes is too large for topic {topic}")]
+    TooLarge { topic: String, bytes: usize },
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    #[error("not allowed by the brokers' ACLs: {0}")]
+    Denied(String),
+    #[error("the client has been stopped")]
+    Stopped,
+    #[error("kafka: {0}")]
+    Other(String),
+}
+
+impl Error {
+    /// True when the same call may succeed later without anybody's help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Unreachable(_) | Error::Aborted(_))
+    }
+
+    /// True when this client is finished: somebody else owns what it owned.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Error::Fenced(_) | Error::NotAMember(_))
+    }
+
+    pub(crate) fn from_code(code: Code, what: &str) -> Self {
+        match code {
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => Error::UnknownTopic(what.into()),
+            Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId | Code::StaleMemberEpoch => {
+                Error::NotAMember(format!("{what}: {code}"))
+            }
+            Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch => Error::Fenced(format!("{what}: {code}")),
+            Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+                Error::Denied(format!("{what}: {code}"))
+            }
+            Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::MessageTimedOut
+            | Code::AllBrokersDown
+            | Code::BrokerTransportFailure
+            | Code::CoordinatorNotAvailable
+            | Code::CoordinatorLoadInProgress
+            | Code::NotCoordinator
+            | Code::RebalanceInProgress
+            | Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::WaitingForCoordinator
+            | Code::InProgress
+            | Code::NetworkException
+            | Code::UnstableOffsetCommit
+            | Code::ConcurrentTransactions
+            | Code::QueueFull => Error::Unreachable(format!("{what}: {code}")),
+            other => Error::Other(format!("{what}: {other}")),
+        }
+    }
+
+    pub(crate) fn from_kafka(error: &KafkaError, what: &str) -> Self {
+        if let KafkaError::ClientConfig(_, desc, key, _) = error {
+            return Error::Config(format!("{key}: {desc}"));
+        }
+        if let KafkaError::ClientCreation(reason) = error {
+            return Error::Config(reason.clone());
+        }
+        match error.rdkafka_error_code() {
+            Some(code) => Self::from_code(code, what),
+            None => Error::Other(format!("{what}: {error}")),
+        }
+    }
+}

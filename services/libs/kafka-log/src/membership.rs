@@ -1,0 +1,365 @@
+//! A member of a consumer group that owns partitions and reads nothing: ownership, offsets and fencing.
+//!
+//! Its thread polls for ever, so the member stays in the group whatever its owner does. Partitions are assigned
+//! paused; reading them is a [`crate::Reader`]'s work.
+
+use crate::{Connection, Error, TopicPartition};
+use parking_lot::Mutex;
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata},
+    types::RDKafkaRespErr,
+};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc as std_mpsc,
+    },
+    thread,
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// Most bytes of offset metadata in one commit request: a commit is one batch in `__consumer_offsets`
+/// (280 partitions with 3.9 KB each were refused, 250 passed).
+const MAX_COMMIT_BYTES: usize = 512 * 1024;
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How to join.
+#[derive(Debug, Clone)]
+pub struct MembershipOptions {
+    pub group: String,
+    /// Topics whose partitions are shared out.
+    pub topics: Vec<String>,
+    /// Static membership: partitions move only after the session timeout.
+    pub instance_id: Option<String>,
+    pub session_timeout: Duration,
+    /// How long a revoke waits for the owner's final commits.
+    pub revoke_timeout: Duration,
+}
+
+impl MembershipOptions {
+    pub fn new(group: impl Into<String>, topics: Vec<String>) -> Self {
+        Self {
+            group: group.into(),
+            topics,
+            instance_id: None,
+            session_timeout: Duration::from_secs(6),
+            revoke_timeout: Duration::from_millis(1500),
+        }
+    }
+}
+
+/// What happens to the ownership of partitions.
+#[derive(Debug)]
+pub enum Ownership {
+    /// These are ours from now on: ask [`Membership::committed`] and begin to read.
+    Assigned(Vec<TopicPartition>),
+    /// Another member is to get these. Take no new work, and answer with the last commits within
+    /// [`MembershipOptions::revoke_timeout`]; after that they are given up whatever was answered.
+    Revoked(Vec<TopicPartition>, std_mpsc::SyncSender<Vec<Commit>>),
+    /// These are somebody else's already: start nothing more for them; nothing can be committed.
+    Lost(Vec<TopicPartition>),
+}
+
+/// An offset to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub partition: TopicPartition,
+    /// Where reading is to go on.
+    pub offset: i64,
+    /// At most 4,096 bytes.
+    pub metadata: String,
+}
+
+impl Commit {
+    pub(crate) fn list(commits: &[Commit]) -> Result<TopicPartitionList, Error> {
+        let mut list = TopicPartitionList::with_capacity(commits.len());
+        for commit in commits {
+            let mut element = list.add_partition(&commit.partition.topic, commit.partition.partition);
+            element
+                .set_offset(Offset::Offset(commit.offset))
+                .map_err(|e| Error::Other(format!("offset {} of {}: {e}", commit.offset, commit.partition)))?;
+            element.set_metadata(commit.metadata.as_str());
+        }
+        Ok(list)
+    }
+}
+
+/// What is committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub partition: TopicPartition,
+    /// None: nothing was ever committed.
+    pub offset: Option<i64>,
+    pub metadata: String,
+}
+
+/// Proof of membership for a transaction's offsets.
+pub struct GroupMetadata(pub(crate) ConsumerGroupMetadata);
+
+/// Membership in a group. Leaves the group when closed or dropped.
+pub struct Membership {
+    inner: Arc<Inner>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+struct Inner {
+    consumer: BaseConsumer<Events>,
+    stop: AtomicBool,
+}
+
+struct Events {
+    sender: mpsc::Sender<Ownership>,
+    /// Held while a commit is under way: a revoke waits for it, and what was revoked is committed no more.
+    owned: Mutex<HashSet<TopicPartition>>,
+    revoke_timeout: Duration,
+}
+
+impl Membership {
+    /// Joins the group. What happens to partitions arrives on the receiver; keep reading it.
+    pub fn join(connection: &Connection, options: &MembershipOptions) -> Result<(Self, mpsc::Receiver<Ownership>), Error> {
+        let session_ms = options.session_timeout.as_millis().to_string();
+        let heartbeat_ms = (options.session_timeout.as_millis() / 4).to_string();
+        let mut config = connection.client(
+            &[
+                ("session.timeout.ms", session_ms.as_str()),
+                ("heartbeat.interval.ms", heartbeat_ms.as_str()),
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("topic.metadata.refresh.interval.ms", "30000"),
+                // A member whose coordinator died must rejoin within the session, not when a default says.
+                ("socket.timeout.ms", "10000"),
+            ],
+            &[
+                ("group.id", options.group.as_str()),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("isolation.level", "read_committed"),
+                ("max.poll.interval.ms", "300000"),
+            ],
+        );
+        if let Some(id) = &options.instance_id {
+            config.set("group.instance.id", format!("{id}.{}", options.group));
+        }
+        let (sender, receiver) = mpsc::channel(64);
+        let events =
+            Events { sender, owned: Mutex::new(HashSet::new()), revoke_timeout: options.revoke_timeout };
+        let consumer: BaseConsumer<Events> = BaseConsumer::from_config_and_context(&config, events)
+            .map_err(|e| Error::from_kafka(&e, "create a group member"))?;
+        let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(|e| Error::from_kafka(&e, &topics.join(", ")))?;
+        let inner = Arc::new(Inner { consumer, stop: AtomicBool::new(false) });
+        let polled = inner.clone();
+        let thread = thread::Builder::new()
+            .name(format!("member {}", options.group))
+            .spawn(move || polled.run())
+            .map_err(|e| Error::Other(format!("start a thread: {e}")))?;
+        Ok((Self { inner, thread: Some(thread) }, receiver))
+    }
+
+    /// What is committed for these partitions, of any topic. Waits for open transactions that contain their offsets.
+    pub async fn committed(&self, partitions: Vec<TopicPartition>) -> Result<Vec<Committed>, Error> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.committed(&partitions)).await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Commits, under the authority of owned partitions: what an entry's first part names must be owned now, else the
+    /// entry is left out. Returns the owned partitions whose commits were made.
+    pub async fn commit(
+        &self,
+        commits: Vec<(TopicPartition, Vec<Commit>)>,
+    ) -> Result<Vec<TopicPartition>, Error> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.commit_owned(commits)).await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Proof of membership, to be taken afresh for each transaction.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
+        self.inner
+            .consumer
+            .group_metadata()
+            .map(GroupMetadata)
+            .ok_or_else(|| Error::NotAMember("no group metadata".into()))
+    }
+
+    /// Whether this partition is owned at this moment.
+    pub fn owns(&self, partition: &TopicPartition) -> bool {
+        self.inner.consumer.context().owned.lock().contains(partition)
+    }
+
+    /// Leaves the group; partitions still owned are revoked first (and arrive as [`Ownership::Revoked`]).
+    pub async fn leave(mut self) {
+        let thread = self.thread.take();
+        self.inner.stop.store(true, Ordering::Relaxed);
+        let inner = self.inner.clone();
+        drop(self);
+        let left = tokio::task::spawn_blocking(move || {
+            if let Some(thread) = thread
+                && thread.join().is_err()
+            {
+                tracing::error!("the group member's thread panicked");
+            }
+            drop(inner);
+        });
+        if left.await.is_err() {
+            tracing::error!("leaving the group panicked");
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.inner.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    fn run(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                // Partitions are paused; what was fetched before the pause took hold is not for us.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => tracing::warn!(%error, "group member"),
+            }
+        }
+        // Leaves the group from here, so that its rebalance runs on this thread.
+        self.consumer.unsubscribe();
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while !self.consumer.context().owned.lock().is_empty() && std::time::Instant::now() < deadline {
+            let _ = self.consumer.poll(Duration::from_millis(20));
+        }
+    }
+
+    fn committed(&self, partitions: &[TopicPartition]) -> Result<Vec<Committed>, Error> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        let answer = self
+            .consumer
+            .committed_offsets(list, CALL_TIMEOUT)
+            .map_err(|e| Error::from_kafka(&e, "fetch committed offsets"))?;
+        let mut committed = Vec::with_capacity(partitions.len());
+        for element in answer.elements() {
+            element.error().map_err(|e| Error::from_kafka(&e, element.topic()))?;
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            committed.push(Committed {
+                partition: TopicPartition::new(element.topic(), element.partition()),
+                offset,
+                metadata: element.metadata().to_owned(),
+            });
+        }
+        Ok(committed)
+    }
+
+    fn commit_owned(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
+        let owned = self.consumer.context().owned.lock();
+        let mut made = Vec::with_capacity(commits.len());
+        let mut batch: Vec<Commit> = Vec::new();
+        for (owner, mut entries) in commits {
+            if owned.contains(&owner) {
+                batch.append(&mut entries);
+                made.push(owner);
+            }
+        }
+        commit_batches(&self.consumer, &batch)?;
+        Ok(made)
+    }
+}
+
+fn commit_batches(consumer: &BaseConsumer<Events>, commits: &[Commit]) -> Result<(), Error> {
+    let mut start = 0;
+    while start < commits.len() {
+        let mut bytes = 0;
+        let mut end = start;
+        while end < commits.len() && (end == start || bytes < MAX_COMMIT_BYTES) {
+            bytes += commits[end].metadata.len() + commits[end].partition.topic.len() + 64;
+            end += 1;
+        }
+        let list = Commit::list(&commits[start..end])?;
+        consumer.commit(&list, CommitMode::Sync).map_err(|e| Error::from_kafka(&e, "commit offsets"))?;
+        start = end;
+    }
+    Ok(())
+}
+
+impl ClientContext for Events {
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka group member");
+    }
+}
+
+impl ConsumerContext for Events {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions: Vec<TopicPartition> =
+            list.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect();
+        if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assign(consumer, list, partitions);
+        } else {
+            self.unassign(consumer, list, partitions);
+        }
+    }
+}
+
+impl Events {
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList, partitions: Vec<TopicPartition>) {
+        // An explicit offset asks nothing of the brokers; the partition is paused, so it is never read from there.
+        if let Err(error) = list.set_all_offsets(Offset::Offset(0)) {
+            tracing::error!(%error, "set offsets of an assignment");
+        }
+        if let Err(error) = consumer.incremental_assign(list) {
+            tracing::error!(%error, "take an assignment");
+            return;
+        }
+        if partitions.is_empty() {
+            return;
+        }
+        if let Err(error) = consumer.pause(list) {
+            tracing::error!(%error, "pause an assignment");
+        }
+        self.owned.lock().extend(partitions.iter().cloned());
+        self.tell(Ownership::Assigned(partitions));
+    }
+
+    fn unassign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<TopicPartition>) {
+        if consumer.assignment_lost() {
+            self.forget(&partitions);
+            self.tell(Ownership::Lost(partitions));
+        } else if !partitions.is_empty() {
+            let (answer, commits) = std_mpsc::sync_channel(1);
+            self.tell(Ownership::Revoked(partitions.clone(), answer));
+            let last = commits.recv_timeout(self.revoke_timeout).unwrap_or_default();
+            let mut owned = self.owned.lock();
+            if let Err(error) = commit_batches(consumer, &last) {
+                tracing::warn!(%error, "last commit of revoked partitions; their new owner may repeat what was in flight");
+            }
+            for partition in &partitions {
+                owned.remove(partition);
+            }
+        }
+        if let Err(error) = consumer.incremental_unassign(list) {
+            tracing::error!(%error, "give up an assignment");
+        }
+    }
+
+    fn forget(&self, partitions: &[TopicPartition]) {
+        let mut owned = self.owned.lock();
+        for partition in partitions {
+            owned.remove(partition);
+        }
+    }
+
+    fn tell(&self, event: Ownership) {
+        // The receiver is gone only while its owner stops: then nobody works on the partitions any more.
+        if self.sender.blocking_send(event).is_err() {
+            tracing::debug!("ownership changed after its owner stopped");
+        }
+    }
+}

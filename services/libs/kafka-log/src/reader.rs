@@ -1,0 +1,104 @@
+//! Reading partitions by manual assignment, on a thread of its own, into bounded channels.
+//!
+//! Each partition has a window of bytes: what is read and not yet dropped by the receiver. A full window pauses the
+//! partition, a quarter resumes it, and the client goes on polling meanwhile. Only committed records arrive.
+
+mod gaps;
+mod worker;
+
+use crate::{Connection, Error, Record, TopicPartition};
+use std::sync::mpsc as std_mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At this offset, or the next one after it.
+    Offset(i64),
+    /// At the first record kept.
+    Beginning,
+    /// After the last record there is now.
+    End,
+}
+
+/// What a receiver gets.
+#[derive(Debug)]
+pub enum Item {
+    Record(Record),
+    /// Everything below this offset of this partition has been delivered (also what only holds transaction markers).
+    Reached { partition: TopicPartition, offset: i64 },
+}
+
+/// Settings of one reader.
+#[derive(Debug, Clone)]
+pub struct ReaderOptions {
+    /// Names the thread.
+    pub name: String,
+    /// Most bytes that the client fetches ahead for all partitions together.
+    pub prefetch_bytes: usize,
+    /// Most bytes of one fetch of one partition.
+    pub fetch_bytes: usize,
+}
+
+impl ReaderOptions {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), prefetch_bytes: 16 << 20, fetch_bytes: 1 << 20 }
+    }
+}
+
+/// How one partition is read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    pub start: Start,
+    /// Most bytes read and not yet dropped by the receiver (one record more may be).
+    pub window_bytes: usize,
+    /// Whether [`Item::Reached`] is wanted.
+    pub report_reached: bool,
+}
+
+impl ReadOptions {
+    pub fn new(start: Start) -> Self {
+        Self { start, window_bytes: 4 << 20, report_reached: false }
+    }
+}
+
+pub(crate) enum Command {
+    Add(TopicPartition, ReadOptions, mpsc::Sender<Item>, oneshot::Sender<Result<i64, Error>>),
+    Remove(Vec<TopicPartition>, oneshot::Sender<()>),
+}
+
+/// A set of partitions being read. Stops when dropped.
+pub struct Reader {
+    commands: std_mpsc::Sender<Command>,
+}
+
+impl Reader {
+    pub fn start(connection: &Connection, options: &ReaderOptions) -> Result<Self, Error> {
+        let (commands, receiver) = std_mpsc::channel();
+        worker::spawn(connection, options, receiver)?;
+        Ok(Self { commands })
+    }
+
+    /// Begins to read a partition into `sink` and returns the offset it begins at. A gap between the wanted offset and
+    /// the first one kept is counted (`hookline_lost_records_total`) and logged as an error, then passed over. When
+    /// `sink` is closed the partition is removed.
+    pub async fn add(
+        &self,
+        partition: TopicPartition,
+        options: ReadOptions,
+        sink: mpsc::Sender<Item>,
+    ) -> Result<i64, Error> {
+        let (done, answer) = oneshot::channel();
+        self.commands.send(Command::Add(partition, options, sink, done)).map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Stops reading these partitions; when it returns, nothing more of them arrives.
+    pub async fn remove(&self, partitions: Vec<TopicPartition>) {
+        let (done, answer) = oneshot::channel();
+        if self.commands.send(Command::Remove(partitions, done)).is_ok() {
+            // An error means that the thread has ended: then nothing arrives either.
+            let _ = answer.await;
+        }
+    }
+}

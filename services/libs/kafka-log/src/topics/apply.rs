@@ -1,0 +1,86 @@
+//! Makes the topics that are missing and mends the settings that differ.
+
+use super::{TopicSettings, TopicSpec};
+use crate::{Admin, Error};
+use std::collections::HashMap;
+
+/// What was done to one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    Created(String),
+    /// Settings changed: (topic, setting, from, to).
+    Changed(String, String, String, String),
+    /// Partitions can't be taken away and adding them would move keys: (topic, has, should have).
+    WrongPartitions(String, i32, i32),
+}
+
+/// Creates and corrects; returns what was changed. Running it again changes nothing.
+pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]) -> Result<Vec<Applied>, Error> {
+    let replication = replication(admin, settings).await?;
+    let existing = admin.topics("").await?;
+    let mut applied = Vec::new();
+    for topic in topics {
+        let Some(described) = existing.get(&topic.name) else {
+            create(admin, topic, replication).await?;
+            applied.push(Applied::Created(topic.name.clone()));
+            continue;
+        };
+        if described.partitions != topic.partitions {
+            applied.push(Applied::WrongPartitions(topic.name.clone(), described.partitions, topic.partitions));
+        }
+        let now = admin.settings(&topic.name).await?;
+        let differing = differing(&topic.config, &now);
+        if differing.is_empty() {
+            continue;
+        }
+        let wanted: Vec<_> = differing.iter().map(|(key, _, to)| (key.clone(), to.clone())).collect();
+        admin.set(&topic.name, &wanted).await?;
+        applied.extend(
+            differing.into_iter().map(|(key, from, to)| Applied::Changed(topic.name.clone(), key, from, to)),
+        );
+    }
+    Ok(applied)
+}
+
+/// Creates one topic with the replication that [`replication`] gave. False when it exists already.
+pub async fn create(admin: &Admin, topic: &TopicSpec, replication: i32) -> Result<bool, Error> {
+    let mut config = topic.config.clone();
+    if replication >= 3 {
+        config.push(("min.insync.replicas".into(), "2".into()));
+    }
+    admin.create(&topic.name, topic.partitions, replication, &config).await
+}
+
+/// The replication factor to use: as configured, else the brokers' default.
+pub async fn replication(admin: &Admin, settings: &TopicSettings) -> Result<i32, Error> {
+    if let Some(replication) = settings.replication_factor {
+        return Ok(replication);
+    }
+    let (_, broker) = admin.brokers().await?;
+    let settings = admin.broker_settings(broker).await?;
+    Ok(settings.get("default.replication.factor").and_then(|v| v.parse().ok()).unwrap_or(-1))
+}
+
+/// (setting, value now, value wanted) of those that differ.
+pub(super) fn differing(
+    wanted: &[(String, String)],
+    now: &HashMap<String, String>,
+) -> Vec<(String, String, String)> {
+    wanted
+        .iter()
+        .filter_map(|(key, value)| {
+            let has = now.get(key).map_or("", String::as_str);
+            (!same(has, value)).then(|| (key.clone(), has.to_owned(), value.clone()))
+        })
+        .collect()
+}
+
+/// Lists are compared as sets: `delete,compact` is `compact,delete`.
+fn same(a: &str, b: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut parts: Vec<String> = text.split(',').map(|p| p.trim().to_owned()).collect();
+        parts.sort();
+        parts
+    };
+    sorted(a) == sorted(b)
+}

@@ -1,0 +1,53 @@
+//! Where partitions begin and end, asked on a client of its own: on one that long-polls it takes up to 100 ms.
+
+use crate::{Connection, Error};
+use rdkafka::{
+    config::FromClientConfig,
+    consumer::{BaseConsumer, Consumer},
+};
+use std::{sync::Arc, time::Duration};
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks for first and end offsets. Cheap to clone.
+#[derive(Clone)]
+pub struct Watermarks {
+    consumer: Arc<BaseConsumer>,
+}
+
+impl Watermarks {
+    pub fn new(connection: &Connection) -> Result<Self, Error> {
+        let config = connection.client(&[], &[("isolation.level", "read_committed")]);
+        let consumer =
+            BaseConsumer::from_config(&config).map_err(|e| Error::from_kafka(&e, "create a client for offsets"))?;
+        Ok(Self { consumer: Arc::new(consumer) })
+    }
+
+    /// First offset still kept, and the end of what is committed (the last stable offset).
+    pub async fn range(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
+        let consumer = self.consumer.clone();
+        let topic = topic.to_owned();
+        tokio::task::spawn_blocking(move || {
+            consumer
+                .fetch_watermarks(&topic, partition, CALL_TIMEOUT)
+                .map_err(|e| Error::from_kafka(&e, &format!("{topic}[{partition}]")))
+        })
+        .await
+        .map_err(|_| Error::Stopped)?
+    }
+
+    /// Partitions of a topic.
+    pub async fn partitions(&self, topic: &str) -> Result<i32, Error> {
+        let consumer = self.consumer.clone();
+        let topic = topic.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let metadata = consumer
+                .fetch_metadata(Some(&topic), CALL_TIMEOUT)
+                .map_err(|e| Error::from_kafka(&e, &topic))?;
+            let count = metadata.topics().iter().find(|t| t.name() == topic).map_or(0, |t| t.partitions().len());
+            if count == 0 { Err(Error::UnknownTopic(topic)) } else { Ok(i32::try_from(count).unwrap_or(i32::MAX)) }
+        })
+        .await
+        .map_err(|_| Error::Stopped)?
+    }
+}
