@@ -32,7 +32,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 1, extra_properties: Vec::new(), dir: None }
+        Self {
+            nodes: 1,
+            extra_properties: Vec::new(),
+            dir: None,
+        }
     }
 }
 
@@ -48,7 +52,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the nodes and waits until each of them sees all of them.
     pub fn start(options: Options) -> anyhow::Result<Self> {
-        ensure!(matches!(options.nodes, 1 | 3), "a cluster has 1 or 3 nodes, not {}", options.nodes);
+        ensure!(
+            matches!(options.nodes, 1 | 3),
+            "a cluster has 1 or 3 nodes, not {}",
+            options.nodes
+        );
         let installation = Installation {
             java: java::ensure()?,
             jars: jars::ensure()?,
@@ -60,7 +68,10 @@ impl Cluster {
         let first_try = Self::start_once(&options, &installation);
         match first_try {
             // Somebody took a port between our look and the broker's bind.
-            Err(error) if options.dir.is_none() && format!("{error:#}").contains("Address already in use") => {
+            Err(error)
+                if options.dir.is_none()
+                    && format!("{error:#}").contains("Address already in use") =>
+            {
                 Self::start_once(&options, &installation)
             }
             result => result,
@@ -71,9 +82,24 @@ impl Cluster {
         let (dir, last_command) = match &options.dir {
             Some(dir) => (std::path::absolute(dir)?, Vec::new()),
             None => {
-                let dir = tempfile::Builder::new().prefix("hookline-kafka-").tempdir()?.keep();
-                let remove = vec!["rm".into(), "-rf".into(), "--".into(), dir.clone().into_os_string()];
-                (dir, if std::env::var_os(KEEP_VARIABLE).is_some() { Vec::new() } else { remove })
+                let dir = tempfile::Builder::new()
+                    .prefix("hookline-kafka-")
+                    .tempdir()?
+                    .keep();
+                let remove = vec![
+                    "rm".into(),
+                    "-rf".into(),
+                    "--".into(),
+                    dir.clone().into_os_string(),
+                ];
+                (
+                    dir,
+                    if std::env::var_os(KEEP_VARIABLE).is_some() {
+                        Vec::new()
+                    } else {
+                        remove
+                    },
+                )
             }
         };
         let reaper = Reaper::start(&last_command)?;
@@ -82,11 +108,24 @@ impl Cluster {
             .iter()
             .map(|address| {
                 let dir = dir.join(format!("node-{}", address.node_id));
-                Node::prepare(installation.clone(), dir, address.clone(), &addresses, &options.extra_properties)
+                Node::prepare(
+                    installation.clone(),
+                    dir,
+                    address.clone(),
+                    &addresses,
+                    &options.extra_properties,
+                )
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let bootstrap: Vec<_> = addresses.iter().map(|node| format!("127.0.0.1:{}", node.client_port)).collect();
-        let cluster = Self { bootstrap: bootstrap.join(","), nodes, reaper };
+        let bootstrap: Vec<_> = addresses
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.client_port))
+            .collect();
+        let cluster = Self {
+            bootstrap: bootstrap.join(","),
+            nodes,
+            reaper,
+        };
         cluster.format(&addresses)?;
         for node in &cluster.nodes {
             node.spawn(&cluster.reaper)?;
@@ -130,8 +169,16 @@ impl Cluster {
     }
 
     fn node(&self, node_id: u8) -> anyhow::Result<&Node> {
-        let node = self.nodes.iter().find(|node| node.address.node_id == node_id);
-        node.with_context(|| format!("there is no node {node_id}: nodes are {:?}", self.node_ids()))
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| node.address.node_id == node_id);
+        node.with_context(|| {
+            format!(
+                "there is no node {node_id}: nodes are {:?}",
+                self.node_ids()
+            )
+        })
     }
 
     fn format(&self, addresses: &[Address]) -> anyhow::Result<()> {
@@ -145,7 +192,12 @@ impl Cluster {
         for (node, mut child) in running {
             let status = child.wait()?;
             self.reaper.forget(child.id().cast_signed())?;
-            ensure!(status.success(), "formatting node {}: {status}\n{}", node.address.node_id, node.log_tail());
+            ensure!(
+                status.success(),
+                "formatting node {}: {status}\n{}",
+                node.address.node_id,
+                node.log_tail()
+            );
         }
         Ok(())
     }
@@ -155,11 +207,16 @@ impl Cluster {
         let (node_id, deadline) = (node.address.node_id, Instant::now() + START_TIMEOUT);
         loop {
             if let Some(status) = node.ended()? {
-                bail!("kafka node {node_id} ended with {status} at its start:\n{}", node.log_tail());
+                bail!(
+                    "kafka node {node_id} ended with {status} at its start:\n{}",
+                    node.log_tail()
+                );
             }
             let wanted = self.nodes.iter().filter(|node| node.is_running()).count();
             match probe::brokers_seen_by(node.address.client_port) {
-                Ok(seen) if seen.len() >= wanted && seen.contains(&i32::from(node_id)) => return Ok(()),
+                Ok(seen) if seen.len() >= wanted && seen.contains(&i32::from(node_id)) => {
+                    return Ok(());
+                }
                 answer if Instant::now() > deadline => bail!(
                     "kafka node {node_id} did not see {wanted} brokers within {} s; its last answer: {answer:?}\n{}",
                     START_TIMEOUT.as_secs(),

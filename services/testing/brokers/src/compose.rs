@@ -24,7 +24,11 @@ impl Compose {
     pub(crate) fn daemon_answers() -> bool {
         let succeeds = |arguments: &[&str]| {
             let mut command = Command::new("docker");
-            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             command.status().is_ok_and(|status| status.success())
         };
         succeeds(&["info"]) && succeeds(&["compose", "version"])
@@ -34,18 +38,41 @@ impl Compose {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let port = ports::free(1)?[0];
         let project = format!("hookline-{port}");
-        let take_down = ["docker", "compose", "--project-name", &project, "down", "--volumes"];
+        let take_down = [
+            "docker",
+            "compose",
+            "--project-name",
+            &project,
+            "down",
+            "--volumes",
+        ];
         let reaper = Reaper::start(&take_down.map(OsString::from))?;
         let mut up = Command::new("docker")
-            .args(["compose", "--file", "-", "--project-name", &project, "up", "--detach", "--wait", "kafka"])
+            .args([
+                "compose",
+                "--file",
+                "-",
+                "--project-name",
+                &project,
+                "up",
+                "--detach",
+                "--wait",
+                "kafka",
+            ])
             .env("HOOKLINE_KAFKA_PORT", port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::from(std::io::stderr()))
             .spawn()?;
-        up.stdin.take().context("docker's standard input is piped")?.write_all(FILE.as_bytes())?;
+        up.stdin
+            .take()
+            .context("docker's standard input is piped")?
+            .write_all(FILE.as_bytes())?;
         let status = up.wait()?;
         ensure!(status.success(), "docker compose up ended with {status}");
-        Ok(Self { bootstrap: format!("127.0.0.1:{port}"), _reaper: reaper })
+        Ok(Self {
+            bootstrap: format!("127.0.0.1:{port}"),
+            _reaper: reaper,
+        })
     }
 
     pub(crate) fn bootstrap(&self) -> &str {

@@ -49,10 +49,13 @@ pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
 
 /// `$XDG_CACHE_HOME/hookline`, else `~/.cache/hookline`.
 fn cache_dir() -> anyhow::Result<PathBuf> {
-    if let Some(cache) = std::env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute()) {
+    if let Some(cache) =
+        std::env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute())
+    {
         return Ok(Path::new(&cache).join("hookline"));
     }
-    let home = std::env::home_dir().context("set HOME or XDG_CACHE_HOME: Kafka's jars are cached there")?;
+    let home = std::env::home_dir()
+        .context("set HOME or XDG_CACHE_HOME: Kafka's jars are cached there")?;
     Ok(home.join(".cache/hookline"))
 }
 
@@ -61,14 +64,28 @@ fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
     if provision::find_program("mvn").is_none() {
         provision::install("Maven, which fetches Apache Kafka", &[&["maven"]])?;
     }
-    eprintln!("kafka: fetching Apache Kafka {KAFKA_VERSION} with Maven into {}", jars.display());
-    let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(cache)?;
-    std::fs::write(work.path().join("pom.xml"), POM.replace("KAFKA_VERSION", KAFKA_VERSION))?;
+    eprintln!(
+        "kafka: fetching Apache Kafka {KAFKA_VERSION} with Maven into {}",
+        jars.display()
+    );
+    let work = tempfile::Builder::new()
+        .prefix("fetch-")
+        .tempdir_in(cache)?;
+    std::fs::write(
+        work.path().join("pom.xml"),
+        POM.replace("KAFKA_VERSION", KAFKA_VERSION),
+    )?;
     let fetched = work.path().join("jars");
     let mut output_argument = std::ffi::OsString::from("-DoutputDirectory=");
     output_argument.push(&fetched);
     let mut maven = Command::new("mvn")
-        .args(["-q", "-B", "-Dstyle.color=never", "dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .args([
+            "-q",
+            "-B",
+            "-Dstyle.color=never",
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+        ])
         .arg(output_argument)
         .current_dir(work.path())
         .stdin(Stdio::null())
@@ -76,8 +93,16 @@ fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
         .spawn()
         .context("cannot run mvn")?;
     let status = maven.wait()?;
-    ensure!(status.success(), "mvn could not fetch Apache Kafka {KAFKA_VERSION} ({status}): see its output above");
+    ensure!(
+        status.success(),
+        "mvn could not fetch Apache Kafka {KAFKA_VERSION} ({status}): see its output above"
+    );
     let kafka_jar = fetched.join(format!("kafka_2.13-{KAFKA_VERSION}.jar"));
-    ensure!(kafka_jar.is_file(), "mvn succeeded, but {} is missing", kafka_jar.display());
-    std::fs::rename(&fetched, jars).with_context(|| format!("cannot move the jars to {}", jars.display()))
+    ensure!(
+        kafka_jar.is_file(),
+        "mvn succeeded, but {} is missing",
+        kafka_jar.display()
+    );
+    std::fs::rename(&fetched, jars)
+        .with_context(|| format!("cannot move the jars to {}", jars.display()))
 }

@@ -9,7 +9,11 @@ use crate::provision;
 
 const OLDEST: u32 = 17;
 /// The first that the distribution has is taken.
-const PACKAGES: &[&str] = &["openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-jre-headless"];
+const PACKAGES: &[&str] = &[
+    "openjdk-21-jre-headless",
+    "openjdk-17-jre-headless",
+    "default-jre-headless",
+];
 
 /// The path of a `java` that can run Kafka.
 pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
@@ -22,10 +26,18 @@ pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
 
 fn find() -> Option<PathBuf> {
     let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
-    let installed = std::fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten();
+    let installed = std::fs::read_dir("/usr/lib/jvm")
+        .into_iter()
+        .flatten()
+        .flatten();
     let installed = installed.map(|entry| entry.path().join("bin/java"));
-    let candidates = home.into_iter().chain(provision::find_program("java")).chain(installed);
-    candidates.into_iter().find(|java| major_version(java).is_some_and(|version| version >= OLDEST))
+    let candidates = home
+        .into_iter()
+        .chain(provision::find_program("java"))
+        .chain(installed);
+    candidates
+        .into_iter()
+        .find(|java| major_version(java).is_some_and(|version| version >= OLDEST))
 }
 
 fn major_version(java: &Path) -> Option<u32> {
@@ -35,7 +47,10 @@ fn major_version(java: &Path) -> Option<u32> {
 
 /// `openjdk version "17.0.15" 2025-04-15`; Java 8 says `1.8.0_392`.
 fn parse_version(text: &str) -> Option<u32> {
-    let quoted = text.lines().find_map(|line| line.split_once("version \""))?.1;
+    let quoted = text
+        .lines()
+        .find_map(|line| line.split_once("version \""))?
+        .1;
     quoted.split(['.', '"', '-', '+']).next()?.parse().ok()
 }
 
@@ -46,8 +61,14 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(parse_version("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime"), Some(17));
-        assert_eq!(parse_version("Picked up X\nopenjdk version \"25\" 2025-09-16"), Some(25));
+        assert_eq!(
+            parse_version("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime"),
+            Some(17)
+        );
+        assert_eq!(
+            parse_version("Picked up X\nopenjdk version \"25\" 2025-09-16"),
+            Some(25)
+        );
         assert_eq!(parse_version("openjdk version \"22-ea\""), Some(22));
         assert_eq!(parse_version("java version \"1.8.0_392\""), Some(1));
         assert_eq!(parse_version("command not found"), None);

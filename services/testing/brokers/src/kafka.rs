@@ -30,7 +30,10 @@ impl Kafka {
     /// real Apache Kafka from cached jars, with `nodes` (1 or 3) of them.
     pub fn obtain(nodes: u8) -> anyhow::Result<Self> {
         if let Some(bootstrap) = external_bootstrap() {
-            return Ok(Self { bootstrap, source: Source::External });
+            return Ok(Self {
+                bootstrap,
+                source: Source::External,
+            });
         }
         if nodes == 1 && Compose::daemon_answers() {
             match Compose::start() {
@@ -40,11 +43,19 @@ impl Kafka {
                         source: Source::Compose { _running: compose },
                     });
                 }
-                Err(error) => eprintln!("kafka: docker compose did not work, using jars instead: {error:#}"),
+                Err(error) => {
+                    eprintln!("kafka: docker compose did not work, using jars instead: {error:#}")
+                }
             }
         }
-        let cluster = Cluster::start(Options { nodes, ..Options::default() })?;
-        Ok(Self { bootstrap: cluster.bootstrap().to_owned(), source: Source::Jars { _running: cluster } })
+        let cluster = Cluster::start(Options {
+            nodes,
+            ..Options::default()
+        })?;
+        Ok(Self {
+            bootstrap: cluster.bootstrap().to_owned(),
+            source: Source::Jars { _running: cluster },
+        })
     }
 
     /// `host:port,…` for a client's `bootstrap.servers`.
@@ -70,9 +81,16 @@ pub fn shared_bootstrap() -> anyhow::Result<String> {
     if shared.is_none() {
         *shared = Some(Kafka::obtain(1).context("no Kafka for the tests")?);
     }
-    Ok(shared.as_ref().expect("it was set just above").bootstrap.clone())
+    Ok(shared
+        .as_ref()
+        .expect("it was set just above")
+        .bootstrap
+        .clone())
 }
 
 fn external_bootstrap() -> Option<String> {
-    std::env::var(BOOTSTRAP_VARIABLE).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    std::env::var(BOOTSTRAP_VARIABLE)
+        .ok()
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
 }

@@ -44,21 +44,32 @@ impl Node {
         let text = properties::render(&address, all, &dir.join("data"), extra);
         std::fs::write(dir.join("server.properties"), text)?;
         std::fs::write(dir.join("log4j2.properties"), properties::LOG4J)?;
-        Ok(Self { address, installation, dir, process: Mutex::new(None) })
+        Ok(Self {
+            address,
+            installation,
+            dir,
+            process: Mutex::new(None),
+        })
     }
 
     /// Starts formatting the node's storage; the caller waits for the process.
     pub(crate) fn format(&self, cluster_id: &str, all: &[Address]) -> anyhow::Result<Child> {
         let mut command = self.java(&["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         command.args(["kafka.tools.StorageTool", "format", "-t", cluster_id]);
-        command.args(properties::format_arguments(all)).args(["-c", "server.properties"]);
+        command
+            .args(properties::format_arguments(all))
+            .args(["-c", "server.properties"]);
         Ok(command.spawn()?)
     }
 
     /// Starts the broker and hands it to the reaper. An error when it is running already.
     pub(crate) fn spawn(&self, reaper: &Reaper) -> anyhow::Result<()> {
         let mut process = self.process();
-        ensure!(process.is_none(), "node {} is running already", self.address.node_id);
+        ensure!(
+            process.is_none(),
+            "node {} is running already",
+            self.address.node_id
+        );
         let mut command = self.java(self.installation.jvm_options);
         let mut child = command.args(["kafka.Kafka", "server.properties"]).spawn()?;
         if let Err(error) = reaper.watch(child.id().cast_signed()) {
@@ -82,10 +93,15 @@ impl Node {
 
     /// Sends `signal` to the running process.
     pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let Some(pid) = self.process().as_ref().map(|child| child.id().cast_signed()) else {
+        let Some(pid) = self
+            .process()
+            .as_ref()
+            .map(|child| child.id().cast_signed())
+        else {
             bail!("node {} is not running", self.address.node_id);
         };
-        signal::kill(Pid::from_raw(pid), signal).with_context(|| format!("cannot send {signal} to {pid}"))
+        signal::kill(Pid::from_raw(pid), signal)
+            .with_context(|| format!("cannot send {signal} to {pid}"))
     }
 
     /// How the process ended, when it has ended by itself.

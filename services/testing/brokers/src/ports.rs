@@ -25,7 +25,10 @@ pub(crate) fn free(count: usize) -> anyhow::Result<Vec<u16>> {
         }
     }
     if held.len() < count {
-        bail!("found only {} of {count} free ports on 127.0.0.1 from {FIRST} on", held.len());
+        bail!(
+            "found only {} of {count} free ports on 127.0.0.1 from {FIRST} on",
+            held.len()
+        );
     }
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }

@@ -10,7 +10,8 @@ use anyhow::{Context, ensure};
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Length 19, key 3 (Metadata), version 0, correlation 1, client id "probe", no topics named (which asks for all).
-const REQUEST: &[u8] = b"\x00\x00\x00\x13\x00\x03\x00\x00\x00\x00\x00\x01\x00\x05probe\x00\x00\x00\x00";
+const REQUEST: &[u8] =
+    b"\x00\x00\x00\x13\x00\x03\x00\x00\x00\x00\x00\x01\x00\x05probe\x00\x00\x00\x00";
 
 /// The ids of the brokers that the one at `port` sees alive.
 pub(crate) fn brokers_seen_by(port: u16) -> anyhow::Result<Vec<i32>> {
@@ -21,7 +22,10 @@ pub(crate) fn brokers_seen_by(port: u16) -> anyhow::Result<Vec<i32>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
-    ensure!(length < 64 << 20, "the answer claims {length} bytes: port {port} does not speak Kafka");
+    ensure!(
+        length < 64 << 20,
+        "the answer claims {length} bytes: port {port} does not speak Kafka"
+    );
     let mut answer = vec![0; length as usize];
     stream.read_exact(&mut answer)?;
     broker_ids(&answer).context("the answer to a metadata request is cut short")
@@ -54,7 +58,9 @@ mod tests {
 
     #[test]
     fn the_request_names_its_own_length() {
-        let (length, body) = REQUEST.split_first_chunk::<4>().expect("the constant is longer than that");
+        let (length, body) = REQUEST
+            .split_first_chunk::<4>()
+            .expect("the constant is longer than that");
         assert_eq!(u32::from_be_bytes(*length) as usize, body.len());
     }
 

@@ -1,4 +1,5 @@
-//! The properties files of the nodes. Small on purpose: few internal partitions, so that two cores start quickly.
+//! The properties files of the nodes. Small on purpose: few internal partitions, so that two cores start quickly, and a
+//! short broker session, since a killed broker may only register again when its old session is over.
 
 use std::path::Path;
 
@@ -26,8 +27,16 @@ pub(crate) fn random_id() -> String {
 }
 
 /// The properties of node `own`; `extra` comes last and so wins.
-pub(crate) fn render(own: &Address, all: &[Address], log_dir: &Path, extra: &[(String, String)]) -> String {
-    let quorum: Vec<_> = all.iter().map(|node| format!("127.0.0.1:{}", node.controller_port)).collect();
+pub(crate) fn render(
+    own: &Address,
+    all: &[Address],
+    log_dir: &Path,
+    extra: &[(String, String)],
+) -> String {
+    let quorum: Vec<_> = all
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.controller_port))
+        .collect();
     let (replicas, min_isr) = if all.len() == 1 { (1, 1) } else { (3, 2) };
     let mut text = format!(
         "process.roles=broker,controller
@@ -49,6 +58,8 @@ share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr={min_isr}
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
 ",
         id = own.node_id,
@@ -70,7 +81,12 @@ pub(crate) fn format_arguments(all: &[Address]) -> Vec<String> {
     }
     let controllers: Vec<_> = all
         .iter()
-        .map(|node| format!("{}@127.0.0.1:{}:{}", node.node_id, node.controller_port, node.directory_id))
+        .map(|node| {
+            format!(
+                "{}@127.0.0.1:{}:{}",
+                node.node_id, node.controller_port, node.directory_id
+            )
+        })
         .collect();
     vec!["--initial-controllers".to_owned(), controllers.join(",")]
 }
@@ -92,7 +108,12 @@ mod tests {
 
     fn address(node_id: u8) -> Address {
         let port = 20_000 + u16::from(node_id);
-        Address { node_id, client_port: port, controller_port: port + 100, directory_id: format!("dir{node_id}") }
+        Address {
+            node_id,
+            client_port: port,
+            controller_port: port + 100,
+            directory_id: format!("dir{node_id}"),
+        }
     }
 
     #[test]
@@ -106,15 +127,24 @@ mod tests {
     fn three_nodes_know_each_other() {
         let all = [address(1), address(2), address(3)];
         let text = render(&all[1], &all, Path::new("/tmp/x"), &[]);
-        assert!(text.contains("bootstrap.servers=127.0.0.1:20101,127.0.0.1:20102,127.0.0.1:20103\n"), "{text}");
-        assert!(text.contains("offsets.topic.replication.factor=3\n"), "{text}");
+        assert!(
+            text.contains("bootstrap.servers=127.0.0.1:20101,127.0.0.1:20102,127.0.0.1:20103\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("offsets.topic.replication.factor=3\n"),
+            "{text}"
+        );
         assert!(format_arguments(&all)[1].starts_with("1@127.0.0.1:20101:dir1,2@"));
     }
 
     #[test]
     fn extra_properties_come_last() {
         let extra = [("log.retention.bytes".to_owned(), "1000".to_owned())];
-        assert!(render(&address(1), &[address(1)], Path::new("/t"), &extra).ends_with("log.retention.bytes=1000\n"));
+        assert!(
+            render(&address(1), &[address(1)], Path::new("/t"), &extra)
+                .ends_with("log.retention.bytes=1000\n")
+        );
     }
 
     #[test]

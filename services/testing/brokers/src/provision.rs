@@ -11,7 +11,9 @@ use anyhow::{Context, bail, ensure};
 /// The path of `name` in `PATH`.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|candidate| candidate.is_file())
 }
 
 /// Installs packages, each given as alternatives of which the first that the distribution knows is taken. `what` says
@@ -19,20 +21,35 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 pub fn install(what: &str, packages: &[&[&str]]) -> anyhow::Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let first_choice: Vec<_> = packages.iter().filter_map(|alternatives| alternatives.last().copied()).collect();
-    let by_hand = format!("apt-get update && apt-get install -y {}", first_choice.join(" "));
+    let first_choice: Vec<_> = packages
+        .iter()
+        .filter_map(|alternatives| alternatives.last().copied())
+        .collect();
+    let by_hand = format!(
+        "apt-get update && apt-get install -y {}",
+        first_choice.join(" ")
+    );
     if find_program("apt-get").is_none() {
-        bail!("missing: {what}. install it with your package manager (on Debian or Ubuntu: sudo sh -c '{by_hand}')");
+        bail!(
+            "missing: {what}. install it with your package manager (on Debian or Ubuntu: sudo sh -c '{by_hand}')"
+        );
     }
     if !is_root() {
         bail!("missing: {what}. install it with: sudo sh -c '{by_hand}'");
     }
-    eprintln!("missing: {what}; running as root on Debian or Ubuntu, so it is installed now with apt-get");
+    eprintln!(
+        "missing: {what}; running as root on Debian or Ubuntu, so it is installed now with apt-get"
+    );
     run(Command::new("apt-get").args(["update", "-q"]))?;
-    let chosen: Vec<_> = packages.iter().filter_map(|alternatives| first_known(alternatives)).collect();
+    let chosen: Vec<_> = packages
+        .iter()
+        .filter_map(|alternatives| first_known(alternatives))
+        .collect();
     eprintln!("apt-get install -y {}", chosen.join(" "));
     let mut command = Command::new("apt-get");
-    command.args(["install", "-y", "-q", "--no-install-recommends"]).args(&chosen);
+    command
+        .args(["install", "-y", "-q", "--no-install-recommends"])
+        .args(&chosen);
     run(command.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
@@ -49,7 +66,11 @@ fn first_known<'a>(alternatives: &[&'a str]) -> Option<&'a str> {
             text.contains("Candidate:") && !text.contains("Candidate: (none)")
         })
     };
-    alternatives.iter().find(known).or(alternatives.last()).copied()
+    alternatives
+        .iter()
+        .find(known)
+        .or(alternatives.last())
+        .copied()
 }
 
 /// Runs apt with its output on standard error: standard output belongs to the task.

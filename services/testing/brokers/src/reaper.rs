@@ -48,7 +48,10 @@ impl Reaper {
             .spawn()
             .context("cannot start /bin/sh, which ends brokers when this process dies")?;
         let pipe = shell.stdin.take();
-        Ok(Self { shell, pipe: Mutex::new(pipe) })
+        Ok(Self {
+            shell,
+            pipe: Mutex::new(pipe),
+        })
     }
 
     /// Kills `pid` when this process is gone; a negative number means the whole process group.
@@ -72,7 +75,12 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.pipe
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         // A reaper that cannot be waited for still does its work by itself.
         let _ = self.shell.wait();
     }

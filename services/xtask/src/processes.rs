@@ -1,0 +1,130 @@
+//! Child processes that end with xtask, and signals that reach them. A child runs in a process group of its own: Ctrl-C
+//! comes to xtask, which hands it on and cleans up when the child is gone.
+
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, bail};
+use brokers::Reaper;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+#[derive(Debug)]
+struct State {
+    /// The process group that a signal is handed to.
+    group: Option<Pid>,
+    signals: u32,
+}
+
+static STATE: Mutex<State> = Mutex::new(State {
+    group: None,
+    signals: 0,
+});
+static CHANGED: Condvar = Condvar::new();
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end the running child instead of xtask; the third of them ends xtask at once
+/// (reapers still end what it started).
+pub(crate) fn handle_signals() -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot handle signals")?;
+    std::thread::spawn(move || {
+        for number in signals.forever() {
+            let mut state = state();
+            state.signals += 1;
+            if state.signals >= 3 {
+                std::process::exit(130);
+            }
+            if let (Some(group), Ok(signal)) = (state.group, Signal::try_from(number)) {
+                // The group may have ended by itself meanwhile.
+                let _ = killpg(group, signal);
+            }
+            CHANGED.notify_all();
+        }
+    });
+    Ok(())
+}
+
+/// An error once a signal has come: for between the steps of a task.
+pub(crate) fn fail_if_interrupted() -> anyhow::Result<()> {
+    if state().signals > 0 {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+/// Blocks until a signal comes.
+pub(crate) fn wait_for_signal() {
+    let mut state = state();
+    while state.signals == 0 {
+        state = CHANGED.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// A running child, killed with its group when this is dropped before [`Running::wait`].
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    reaper: Reaper,
+}
+
+impl Running {
+    /// Starts `command` in a group of its own, without standard input.
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        use std::os::unix::process::CommandExt;
+        let reaper = Reaper::start(&[])?;
+        // Held over the start: a signal comes either before it, or when the group is known.
+        let mut state = state();
+        if state.signals > 0 {
+            bail!("interrupted");
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        let group = child.id().cast_signed();
+        state.group = Some(Pid::from_raw(group));
+        drop(state);
+        let running = Self { child, reaper };
+        running.reaper.watch(-group)?;
+        Ok(running)
+    }
+
+    /// Waits for the child; what it left running in its group is killed.
+    pub(crate) fn wait(mut self) -> anyhow::Result<ExitStatus> {
+        let status = self.child.wait()?;
+        state().group = None;
+        fail_if_interrupted()?;
+        Ok(status)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = killpg(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGKILL,
+        );
+        let _ = self.child.wait();
+        let _ = self.reaper.forget(-self.child.id().cast_signed());
+    }
+}
+
+/// Runs `command` to its end; a failure is a status, not an error.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
+    Running::start(command)?.wait()
+}
+
+/// The exit code of a task that is the run of one program.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
+        None => ExitCode::FAILURE,
+    }
+}
