@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
-    about = "Hookline's tasks. Those that need a Kafka bring it the Kafka that they need."
+    about = "Hookline's tasks. Those that need a Kafka bring it."
 )]
 struct Arguments {
     #[command(subcommand)]
