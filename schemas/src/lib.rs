@@ -7,7 +7,7 @@
 //! # Changing a record
 //! Change the struct in `src/records/` and the schema in `avro/` together; a new field has a default. The tests compare
 //! the schema with that of every released version in `released/` and decode every fixture there. For a release, write its
-//! fixtures with `cargo test -p schemas --test fixtures -- --ignored write_fixtures` and add the version to
+//! fixtures with `cargo test -p schemas --test wire -- --ignored write_fixtures` and add the version to
 //! `src/released.rs`. Fixtures of a released version are never changed.
 
 pub mod catalogs;
