@@ -19,6 +19,8 @@ pub enum Start {
     Beginning,
     /// After the last record there is now.
     End,
+    /// At the first record with this timestamp (Unix milliseconds) or a later one; after the last when there is none.
+    Time(i64),
 }
 
 /// What a receiver gets.

@@ -165,6 +165,7 @@ impl Worker {
         let start = match options.start {
             Start::Beginning => first,
             Start::End => end,
+            Start::Time(ms) => self.offset_at(partition, ms)?.unwrap_or(end),
             Start::Offset(offset) if offset < first => {
                 gaps::note(partition, offset, first);
                 first
@@ -185,6 +186,21 @@ impl Worker {
         };
         self.readings.entry(partition.topic.clone()).or_default().insert(partition.partition, reading);
         Ok(start)
+    }
+
+    /// Offset of the first record of this time or later.
+    fn offset_at(&self, partition: &TopicPartition, ms: i64) -> Result<Option<i64>, Error> {
+        let what = partition.to_string();
+        let answer = self
+            .offsets
+            .offsets_for_times(one(partition, ms)?, CALL_TIMEOUT)
+            .map_err(|e| Error::from_kafka(&e, &what))?;
+        let Some(element) = answer.find_partition(&partition.topic, partition.partition) else { return Ok(None) };
+        element.error().map_err(|e| Error::from_kafka(&e, &what))?;
+        Ok(match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        })
     }
 
     fn remove(&mut self, partition: &TopicPartition) {

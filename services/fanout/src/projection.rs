@@ -1,0 +1,170 @@
+//! What matching needs of the ledger, kept up with it change by change: the index of endpoints and the catalogs of types.
+//!
+//! One for all partitions of a process. It is brought up to a view when a batch needs it, so a burst of changes costs one
+//! update. Deliberately not here: the matching rules (`delivery-core`).
+
+use crate::{Error, place::Route};
+use delivery_core::{
+    filter::Filter,
+    matching::{Index, Subscription},
+};
+use event_model::Catalogs;
+use ledger::{Change, Kind, Ledger, View};
+use schemas::Endpoint;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::broadcast::{self, error::TryRecvError};
+use tokio_util::sync::CancellationToken;
+
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The configuration that a batch is matched with.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) view: Arc<View>,
+    pub(crate) index: Index,
+    pub(crate) catalogs: Arc<Catalogs>,
+    /// Ledger offset below which everything is taken into account.
+    pub(crate) ledger_version: i64,
+}
+
+/// Follows the ledger. Shared by all workers.
+pub(crate) struct Projection {
+    ledger: Ledger,
+    state: Mutex<State>,
+}
+
+struct State {
+    changes: broadcast::Receiver<Arc<Change>>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Projection {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        // Subscribed before the view is taken: a change between the two is applied twice, never missed.
+        let changes = ledger.changes();
+        let snapshot = Arc::new(Snapshot::build(ledger.view()));
+        Self { ledger, state: Mutex::new(State { changes, snapshot }) }
+    }
+
+    /// Ledger offset that every batch from now on is matched with, at least.
+    pub(crate) fn ledger_version(&self) -> i64 {
+        self.ledger.view().position()
+    }
+
+    /// Asks for the ledger's end and waits for the view to reach it: whatever was committed to the ledger before this
+    /// call is in the snapshot (DESIGN: "Fan-out"). Waits for brokers that don't answer, until it is told to stop.
+    pub(crate) async fn current(&self, stop: &CancellationToken) -> Result<Arc<Snapshot>, Error> {
+        loop {
+            let error = match self.ledger.barrier().await {
+                Ok(view) => return Ok(self.at(&view)),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(error.into()),
+            };
+            tracing::warn!(%error, "events wait until the ledger's end is known");
+            tokio::select! {
+                () = stop.cancelled() => return Err(Error::Stopped),
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    /// A snapshot that holds everything `reached` does.
+    fn at(&self, reached: &View) -> Arc<Snapshot> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.snapshot.ledger_version < reached.position() {
+            let changes = state.drain();
+            let view = self.ledger.view();
+            let snapshot = match changes {
+                Some(changes) => state.snapshot.with(&changes, view, reached.position()),
+                None => Snapshot::build(view),
+            };
+            state.snapshot = Arc::new(snapshot);
+        }
+        state.snapshot.clone()
+    }
+}
+
+impl State {
+    /// What changed since the last time; `None` when that is no longer known.
+    fn drain(&mut self) -> Option<Vec<Arc<Change>>> {
+        let mut changes = Vec::new();
+        let mut complete = true;
+        loop {
+            match self.changes.try_recv() {
+                Ok(change) => changes.push(change),
+                Err(TryRecvError::Lagged(_)) => complete = false,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return complete.then_some(changes),
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    fn build(view: Arc<View>) -> Self {
+        let mut index = Index::new();
+        for endpoint in view.endpoints() {
+            index_endpoint(&mut index, &endpoint.entity);
+        }
+        let catalogs = Arc::new(catalogs(&view));
+        Self { index, catalogs, ledger_version: view.position(), view }
+    }
+
+    /// `view` holds all of `changes`, and may hold more.
+    fn with(&self, changes: &[Arc<Change>], view: Arc<View>, ledger_version: i64) -> Self {
+        let mut index = self.index.clone();
+        let mut types_changed = false;
+        for change in changes {
+            match change.kind {
+                Kind::Endpoint => match view.endpoint(&change.id) {
+                    Some(endpoint) => index_endpoint(&mut index, &endpoint.entity),
+                    None => index.remove(&change.id),
+                },
+                Kind::EventType => types_changed = true,
+                Kind::Tenant | Kind::Key | Kind::Job | Kind::Schema | Kind::Installation => {}
+            }
+        }
+        let catalogs = if types_changed { Arc::new(catalogs(&view)) } else { self.catalogs.clone() };
+        Self { view, index, catalogs, ledger_version }
+    }
+}
+
+fn catalogs(view: &View) -> Catalogs {
+    let (catalogs, errors) = Catalogs::with_added(view.event_types().map(|of| of.entity.as_ref()));
+    for error in errors {
+        tracing::error!(%error, "an added event type can't be used; put a corrected one");
+    }
+    catalogs
+}
+
+fn index_endpoint(index: &mut Index, endpoint: &Endpoint) {
+    if Route::of(endpoint).is_matched() {
+        index.insert(subscription(endpoint));
+    } else {
+        index.remove(&endpoint.id);
+    }
+}
+
+fn subscription(endpoint: &Endpoint) -> Subscription {
+    let filters = endpoint.event_type_filters.iter().filter_map(|text| match Filter::parse(text) {
+        Ok(filter) => Some(filter),
+        Err(error) => {
+            tracing::error!(endpoint = endpoint.id, filter = text, %error, "a stored filter matches nothing");
+            None
+        }
+    });
+    // An empty list is no list.
+    let ids = |ids: &Vec<String>| (!ids.is_empty()).then(|| ids.iter().cloned().collect());
+    let scopes = endpoint.resource_scopes.as_ref();
+    Subscription {
+        endpoint_id: endpoint.id.as_str().into(),
+        tenant: endpoint.tenant.as_str().into(),
+        filters: filters.collect(),
+        scopes: endpoint.required_scopes.clone(),
+        vault_ids: scopes.and_then(|s| ids(&s.vault_ids)),
+        matter_ids: scopes.and_then(|s| ids(&s.matter_ids)),
+        created_at_ms: endpoint.created_at_ms,
+    }
+}

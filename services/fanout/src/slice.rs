@@ -1,0 +1,237 @@
+//! Part of a batch: what follows from its records is written at once and settled together, so that memory is bounded
+//! however many endpoints an event has.
+//!
+//! Nothing here commits: [`Slice::settle`] returns only when everything is acknowledged.
+
+use crate::{
+    Error, measure,
+    judge::{Matched, Verdict},
+    outgoing::Bodies,
+    place::{Place, Route},
+    projection::{Projection, Snapshot},
+};
+use kafka_log::{Ack, Credit, Names, Outgoing, Producer};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What writing needs.
+pub(crate) struct Output {
+    pub(crate) producer: Producer,
+    pub(crate) names: Names,
+    pub(crate) projection: Projection,
+    pub(crate) lanes: i32,
+}
+
+#[derive(Default)]
+pub(crate) struct Slice {
+    works: Vec<Work>,
+    sent: Vec<(Part, Result<Ack, kafka_log::Error>)>,
+}
+
+/// A judged record. Its bytes stay in the partition's window until the slice is done.
+struct Work {
+    verdict: Verdict,
+    bodies: Bodies,
+    _credit: Credit,
+}
+
+/// One record to write: which work's, and which of those that follow from it. In the order of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    work: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Rejection,
+    /// A `matched` record by its number.
+    Chunk(usize),
+    /// Of a target by its index.
+    Delivery(usize),
+    /// Of a target by its index.
+    Settled(usize),
+}
+
+impl Slice {
+    /// Records under way.
+    pub(crate) fn len(&self) -> usize {
+        self.sent.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.works.is_empty()
+    }
+
+    /// Writes what follows from a verdict, without waiting for acknowledgements.
+    pub(crate) async fn add(&mut self, verdict: Verdict, credit: Credit, output: &Output) -> Result<(), Error> {
+        let work = self.works.len();
+        let kinds: Vec<Kind> = match &verdict {
+            Verdict::Rejected(_) => vec![Kind::Rejection],
+            Verdict::Matched(matched) => {
+                let chunks = (0..matched.chunks()).map(Kind::Chunk);
+                chunks.chain((0..matched.targets.len()).flat_map(|index| after_matching(matched, index))).collect()
+            }
+        };
+        self.works.push(Work { verdict, bodies: Bodies::default(), _credit: credit });
+        for kind in kinds {
+            self.send(Part { work, kind }, output).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is acknowledged. What failed is written again, in order for each endpoint, until it is;
+    /// deliveries whose endpoint has moved or gone go where it is now.
+    pub(crate) async fn settle(&mut self, output: &Output, stop: &CancellationToken) -> Result<(), Error> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let sent = std::mem::take(&mut self.sent);
+            let mut outcomes = Vec::with_capacity(sent.len());
+            for (part, ack) in sent {
+                outcomes.push((part, async { ack?.await }.await.err()));
+            }
+            if outcomes.iter().all(|(_, error)| error.is_none()) {
+                self.count();
+                return Ok(());
+            }
+            let again = self.repair(outcomes, output, stop, pause).await?;
+            pause = LONGEST_PAUSE.min(pause * 2);
+            for part in again {
+                self.send(part, output).await?;
+            }
+        }
+    }
+
+    async fn send(&mut self, part: Part, output: &Output) -> Result<(), Error> {
+        if let Some(record) = self.outgoing(part, &output.names)? {
+            let ack = output.producer.send(&record).await;
+            self.sent.push((part, ack));
+        }
+        Ok(())
+    }
+
+    fn outgoing(&mut self, part: Part, names: &Names) -> Result<Option<Outgoing>, Error> {
+        let work = &mut self.works[part.work];
+        let matched = match &work.verdict {
+            Verdict::Rejected(rejection) => return Ok(Some(rejection.outgoing(names)?)),
+            Verdict::Matched(matched) => matched,
+        };
+        Ok(match part.kind {
+            Kind::Rejection => None,
+            Kind::Chunk(number) => Some(matched.chunk(number, names)?),
+            Kind::Delivery(index) => matched.delivery(&matched.targets[index], &mut work.bodies, names)?,
+            Kind::Settled(index) => Some(matched.settled(&matched.targets[index], names)?),
+        })
+    }
+
+    /// What to write again. An error that neither time nor another place mends ends the work.
+    async fn repair(
+        &mut self,
+        outcomes: Vec<(Part, Option<kafka_log::Error>)>,
+        output: &Output,
+        stop: &CancellationToken,
+        pause: Duration,
+    ) -> Result<Vec<Part>, Error> {
+        let mut homeless = Vec::new();
+        let mut behind: HashSet<Arc<str>> = HashSet::new();
+        let mut again = Vec::new();
+        for (part, error) in outcomes {
+            let endpoint = self.endpoint(part);
+            match error {
+                Some(kafka_log::Error::UnknownTopic(_)) if self.is_dedicated(part) => homeless.push(part),
+                Some(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "writing again");
+                    behind.extend(endpoint);
+                    again.push(part);
+                }
+                Some(error) => return Err(error.into()),
+                // Written already, but after something of this endpoint that wasn't: again, to keep its order.
+                None if endpoint.is_some_and(|id| behind.contains(&id)) => again.push(part),
+                None => {}
+            }
+        }
+        if !again.is_empty() {
+            tokio::select! {
+                () = stop.cancelled() => return Err(Error::Stopped),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        if !homeless.is_empty() {
+            let snapshot = output.projection.current(stop).await?;
+            for part in homeless {
+                again.extend(self.move_home(part, &snapshot, output.lanes));
+            }
+        }
+        again.sort_unstable();
+        again.dedup();
+        Ok(again)
+    }
+
+    /// Finds where a delivery goes whose dedicated topic is gone.
+    fn move_home(&mut self, part: Part, snapshot: &Snapshot, lanes: i32) -> impl Iterator<Item = Part> + use<> {
+        let mut kinds = Vec::new();
+        if let (Verdict::Matched(matched), Kind::Delivery(index)) = (&mut self.works[part.work].verdict, part.kind) {
+            let target = &mut matched.targets[index];
+            let endpoint = snapshot.view.endpoint(&target.endpoint_id);
+            let place = endpoint.map_or(Place::Cancelled, |e| Route::of(e).place(&target.endpoint_id, lanes));
+            let moved = place != target.place;
+            target.place = if moved {
+                place
+            } else {
+                tracing::error!(
+                    endpoint = %target.endpoint_id,
+                    "its dedicated topic does not exist; run `hookline topics apply`. Its deliveries go through `returns`"
+                );
+                Place::returns(&target.endpoint_id, lanes)
+            };
+            kinds = after_matching(matched, index).collect();
+        }
+        kinds.into_iter().map(move |kind| Part { work: part.work, kind })
+    }
+
+    fn is_dedicated(&self, part: Part) -> bool {
+        match (&self.works[part.work].verdict, part.kind) {
+            (Verdict::Matched(matched), Kind::Delivery(index)) => {
+                matches!(matched.targets[index].place, Place::Dedicated(_))
+            }
+            _ => false,
+        }
+    }
+
+    fn endpoint(&self, part: Part) -> Option<Arc<str>> {
+        match (&self.works[part.work].verdict, part.kind) {
+            (Verdict::Matched(matched), Kind::Delivery(index)) => Some(matched.targets[index].endpoint_id.clone()),
+            _ => None,
+        }
+    }
+
+    fn count(&self) {
+        let (mut matched, mut unmatched, mut rejected, mut pairs) = (0, 0, 0, 0);
+        for work in &self.works {
+            match &work.verdict {
+                Verdict::Rejected(rejection) => {
+                    rejected += 1;
+                    measure::rejected(rejection.reason);
+                }
+                Verdict::Matched(of) if of.targets.is_empty() => unmatched += 1,
+                Verdict::Matched(of) => {
+                    matched += 1;
+                    pairs += of.targets.len() as u64;
+                }
+            }
+        }
+        measure::events("matched", matched);
+        measure::events("unmatched", unmatched);
+        measure::events("rejected", rejected);
+        measure::matched(pairs);
+    }
+}
+
+/// What is written for a target: the delivery, and its end where it ends here.
+fn after_matching(matched: &Matched, index: usize) -> impl Iterator<Item = Kind> + use<> {
+    let settled = matched.targets[index].place.is_end().then_some(Kind::Settled(index));
+    std::iter::once(Kind::Delivery(index)).chain(settled)
+}
