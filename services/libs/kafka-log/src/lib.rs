@@ -10,6 +10,7 @@
 mod admin;
 mod connection;
 mod error;
+mod group_offsets;
 mod membership;
 mod names;
 mod producer;
@@ -22,6 +23,7 @@ mod watermarks;
 pub use admin::Admin;
 pub use connection::{Connection, redact};
 pub use error::Error;
+pub use group_offsets::GroupOffsets;
 pub use membership::{Commit, Committed, GroupMetadata, Membership, MembershipOptions, Ownership};
 pub use names::{Names, RETRY_TIERS_SEC};
 pub use producer::{Ack, Outgoing, Position, Producer};

@@ -1,1 +1,24 @@
-//! placeholder
+//! Dead letters, straight on their topic: list, show, export, replay, purge.
+//!
+//! The topic is compacted by delivery id: the last record of an id counts, and a tombstone removes it. A replay produces
+//! the delivery to `returns`, the tombstone and a `replayed` log record in one transaction, under one transactional id
+//! for each partition, after reading the partition to its end once more: neither a crash nor a second operator sends
+//! twice. Deliberately not here: when something becomes a dead letter (dispatcher), and how results are shown (the
+//! command line).
+//!
+//! Memory: one partition at a time, about 40 bytes for each of its dead letters, and one batch.
+
+mod error;
+mod export;
+mod filter;
+mod partition;
+mod plan;
+mod scan;
+mod sweep;
+
+pub use error::Error;
+pub use export::{export, to_json};
+pub use filter::Filter;
+pub use plan::{Progress, Request, Skipped, Summary};
+pub use scan::{DeadLetterEntry, Scanned, scan, show};
+pub use sweep::{purge, replay};

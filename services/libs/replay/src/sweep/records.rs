@@ -1,0 +1,93 @@
+//! The records that take a dead letter away.
+
+use crate::{DeadLetterEntry, Error};
+use delivery_core::murmur2;
+use kafka_log::{Connection, Outgoing, Watermarks};
+use ledger::View;
+use schemas::{Delivery, LogRecord, Replayed};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Replay,
+    Purge,
+}
+
+/// Where the records go.
+pub(super) struct Targets {
+    action: Action,
+    by: String,
+    dlq: String,
+    returns: (String, i32),
+    log: (String, i32),
+}
+
+impl Targets {
+    pub(super) async fn find(connection: &Connection, action: Action, by: String) -> Result<Self, Error> {
+        let (names, watermarks) = (connection.names(), Watermarks::new(connection)?);
+        let (returns, log) = (names.returns(), names.log());
+        let (shards, log_partitions) = (watermarks.partitions(&returns).await?, watermarks.partitions(&log).await?);
+        Ok(Self { action, by, dlq: names.dlq(), returns: (returns, shards), log: (log, log_partitions) })
+    }
+
+    /// Why this delivery can't be replayed now, and what to do first.
+    pub(super) fn obstacle(&self, delivery: &Delivery, view: &View) -> Option<String> {
+        if self.action == Action::Purge {
+            return None;
+        }
+        let id = &delivery.endpoint_id;
+        let Some(endpoint) = view.endpoint(id).filter(|endpoint| endpoint.tenant == delivery.tenant) else {
+            return Some(format!("endpoint {id} doesn't exist; export or purge its dead letters"));
+        };
+        match endpoint.status.as_str() {
+            "deleted" => Some(format!("endpoint {id} was deleted; export or purge its dead letters")),
+            status @ ("disabled" | "auto_disabled") => {
+                Some(format!("endpoint {id} is {status}; set its status to active, then replay"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds what takes this dead letter away.
+    pub(super) fn records(&self, entry: &DeadLetterEntry, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<(), Error> {
+        let dead = &entry.dead_letter.delivery;
+        out.push(Outgoing::tombstone(self.dlq.as_str(), entry.partition, dead.delivery_id.as_str()));
+        if self.action == Action::Purge {
+            return Ok(());
+        }
+        let delivery = again(dead.clone());
+        let log = LogRecord {
+            event_id: delivery.event_id.clone(),
+            tenant: delivery.tenant.clone(),
+            at_ms: now_ms,
+            matched: None,
+            attempt: None,
+            settled: None,
+            replayed: Some(Replayed {
+                delivery_id: delivery.delivery_id.clone(),
+                endpoint_id: delivery.endpoint_id.clone(),
+                generation: delivery.generation,
+                by: self.by.clone(),
+            }),
+        };
+        out.push(keyed(&self.returns, &delivery.endpoint_id, schemas::encode(&delivery)?));
+        out.push(keyed(&self.log, &delivery.event_id, schemas::encode(&log)?));
+        Ok(())
+    }
+}
+
+fn keyed((topic, partitions): &(String, i32), key: &str, value: Vec<u8>) -> Outgoing {
+    Outgoing::new(topic.as_str(), murmur2::partition(key.as_bytes(), *partitions), key, value)
+}
+
+/// The same delivery from the start of its schedule, due at once; its attempts go on counting.
+fn again(delivery: Delivery) -> Delivery {
+    Delivery {
+        generation: delivery.generation.saturating_add(1),
+        schedule_index: 0,
+        cause: "replay".into(),
+        due_at_ms: 0,
+        wait_since_ms: 0,
+        hops: 0,
+        ..delivery
+    }
+}
