@@ -1,0 +1,172 @@
+//! One batch of requests: decided together, committed in one transaction with its outcomes and its offsets.
+
+use super::{
+    decide::{Accepted, Circumstances, decide},
+    decided::Decided,
+};
+use crate::{Error, Kind, View, rules::Refusal};
+use kafka_log::{Ack, Commit, GroupMetadata, Names, Outgoing, Record, Transaction};
+use runtime::crash_point;
+use schemas::{
+    LedgerEntry, LedgerOutcome, LedgerRequest,
+    codec::{self, OwnSchemas},
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// What is to be answered to one request.
+pub(super) enum Verdict {
+    /// It was decided before.
+    Repeat(Arc<LedgerOutcome>),
+    /// It repeats the request at this place of the same batch.
+    RepeatOf(usize),
+    Accepted(LedgerRequest, Accepted),
+    Refused(LedgerRequest, Refusal),
+}
+
+/// A decided batch and the ledger as it will be.
+pub(super) struct Plan {
+    pub view: View,
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Plan {
+    /// Endpoints that need a dedicated topic before the batch is written: id and number.
+    pub(super) fn new_topics(&self) -> Vec<(Arc<str>, i64)> {
+        let accepted = self.verdicts.iter().filter_map(|v| match v {
+            Verdict::Accepted(_, accepted) => Some(accepted),
+            _ => None,
+        });
+        accepted.filter_map(|a| Some((a.id.clone(), a.new_topic?))).collect()
+    }
+}
+
+/// Requests that can be read. One that can't has no id to answer to: it is logged and left behind.
+pub(super) fn read(records: &[Record]) -> Vec<LedgerRequest> {
+    let read = |record: &Record| {
+        let request = codec::decode::<LedgerRequest>(record.value.as_deref().unwrap_or_default(), &OwnSchemas);
+        request
+            .inspect_err(|error| {
+                metrics::counter!("hookline_ledger_unreadable_requests_total").increment(1);
+                tracing::error!(offset = record.offset, %error, "a request to the ledger can't be read and is passed over");
+            })
+            .ok()
+    };
+    records.iter().filter_map(read).collect()
+}
+
+/// Decides all requests in their order, each on what the ones before it made of the ledger.
+pub(super) fn plan(view: &View, decided: &Decided, requests: &[LedgerRequest], about: &Circumstances) -> Plan {
+    let mut view = view.clone();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut verdicts = Vec::with_capacity(requests.len());
+    for request in requests {
+        let verdict = if let Some(outcome) = decided.get(&request.request_id) {
+            Verdict::Repeat(outcome.clone())
+        } else if let Some(place) = places.get(request.request_id.as_str()) {
+            Verdict::RepeatOf(*place)
+        } else {
+            places.insert(&request.request_id, verdicts.len());
+            match decide(&mut view, request, about) {
+                Ok(accepted) => Verdict::Accepted(request.clone(), accepted),
+                Err(refusal) => Verdict::Refused(request.clone(), refusal),
+            }
+        };
+        verdicts.push(verdict);
+    }
+    Plan { view, verdicts }
+}
+
+/// Writes a plan and its offsets into a transaction and commits it. Returns the outcomes, one a verdict.
+pub(super) async fn write(
+    transaction: Transaction<'_>,
+    names: &Names,
+    verdicts: &[Verdict],
+    now_ms: i64,
+    offsets: Option<(Commit, GroupMetadata)>,
+) -> Result<Vec<Arc<LedgerOutcome>>, Error> {
+    let ledger = names.ledger();
+    let mut acks: Vec<Option<Ack>> = Vec::with_capacity(verdicts.len());
+    for verdict in verdicts {
+        acks.push(match verdict {
+            Verdict::Accepted(request, accepted) => {
+                Some(transaction.send(&entry(&ledger, request, accepted, now_ms)?).await?)
+            }
+            _ => None,
+        });
+    }
+    let mut positions = Vec::with_capacity(acks.len());
+    for ack in acks {
+        positions.push(match ack {
+            Some(ack) => ack.await?.offset,
+            None => 0,
+        });
+    }
+    crash_point("clerk.after_ledger_written");
+    let mut outcomes: Vec<Arc<LedgerOutcome>> = Vec::with_capacity(verdicts.len());
+    for (verdict, offset) in verdicts.iter().zip(positions) {
+        let outcome = match verdict {
+            Verdict::Repeat(outcome) => outcome.clone(),
+            Verdict::RepeatOf(place) => outcomes[*place].clone(),
+            Verdict::Accepted(request, accepted) => Arc::new(accepted_outcome(request, accepted, offset, now_ms)),
+            Verdict::Refused(request, refusal) => Arc::new(refused_outcome(request, refusal, now_ms)),
+        };
+        outcomes.push(outcome);
+    }
+    let topic = names.ledger_outcomes();
+    let mut acks = Vec::with_capacity(outcomes.len());
+    for outcome in &outcomes {
+        let value = codec::encode(outcome.as_ref()).map_err(|e| Error::Encode(e.to_string()))?;
+        acks.push(transaction.send(&Outgoing::new(&topic, 0, outcome.request_id.as_bytes(), value)).await?);
+    }
+    for ack in acks {
+        ack.await?;
+    }
+    crash_point("clerk.after_outcomes_written");
+    if let Some((commit, group)) = offsets {
+        transaction.commit_offsets(&[commit], group).await?;
+    }
+    crash_point("clerk.after_offsets");
+    transaction.commit().await?;
+    crash_point("clerk.after_commit");
+    Ok(outcomes)
+}
+
+fn entry(topic: &str, request: &LedgerRequest, accepted: &Accepted, now_ms: i64) -> Result<Outgoing, Error> {
+    let key = accepted.kind.key(&accepted.id);
+    let Some(entity) = &accepted.entity else { return Ok(Outgoing::tombstone(topic, 0, key)) };
+    let entry = LedgerEntry {
+        kind: accepted.kind.as_str().to_owned(),
+        id: accepted.id.to_string(),
+        version: accepted.version,
+        written_at_ms: now_ms,
+        request_id: request.request_id.clone(),
+        entity: entity.clone(),
+    };
+    let value = codec::encode(&entry).map_err(|e| Error::Encode(e.to_string()))?;
+    Ok(Outgoing::new(topic, 0, key, value))
+}
+
+fn accepted_outcome(request: &LedgerRequest, accepted: &Accepted, ledger_offset: i64, now_ms: i64) -> LedgerOutcome {
+    debug_assert!(accepted.kind != Kind::Installation || request.expected_version == Some(0));
+    LedgerOutcome {
+        request_id: request.request_id.clone(),
+        decided_at_ms: now_ms,
+        accepted: true,
+        version: accepted.version,
+        ledger_offset,
+        code: None,
+        message: None,
+    }
+}
+
+fn refused_outcome(request: &LedgerRequest, refusal: &Refusal, now_ms: i64) -> LedgerOutcome {
+    LedgerOutcome {
+        request_id: request.request_id.clone(),
+        decided_at_ms: now_ms,
+        accepted: false,
+        version: refusal.version,
+        ledger_offset: 0,
+        code: Some(refusal.code.to_owned()),
+        message: Some(refusal.message.clone()),
+    }
+}

@@ -1,0 +1,165 @@
+//! Asks the clerk for changes, and waits until they are decided and visible here.
+
+use crate::{Entity, Error, Kind, Ledger, WriteError, outcomes::Outcomes, rules};
+use kafka_log::{Connection, Outgoing, Producer};
+use schemas::{
+    LedgerOutcome, LedgerRequest, SchemaEntry,
+    codec::{self, Fingerprint},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Longer than the clerk's session timeout and a takeover.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
+const VISIBLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks for changes. Cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    producer: Producer,
+    outcomes: Outcomes,
+    ledger: Ledger,
+    topic: String,
+    timeout: Duration,
+}
+
+impl Writer {
+    pub async fn start(connection: &Connection, ledger: &Ledger) -> Result<Self, Error> {
+        Self::start_with_timeout(connection, ledger, DECISION_TIMEOUT).await
+    }
+
+    /// `timeout`: how long to wait for a decision before [`WriteError::NoClerk`].
+    pub async fn start_with_timeout(
+        connection: &Connection,
+        ledger: &Ledger,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let inner = Inner {
+            producer: Producer::new(connection)?,
+            outcomes: Outcomes::start(connection).await?,
+            ledger: ledger.clone(),
+            topic: connection.names().ledger_requests(),
+            timeout,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Makes or replaces an entity, and returns its new version once this process's view includes it.
+    /// `expected_version`: 0 when it must not exist, None for whatever it has.
+    pub async fn put(&self, entity: Entity, expected_version: Option<i64>) -> Result<i64, WriteError> {
+        self.put_with_request_id(&new_request_id(), entity, expected_version).await
+    }
+
+    /// As [`Writer::put`]. Repeating a call with the same `request_id` within 24 h applies it once and answers the same.
+    pub async fn put_with_request_id(
+        &self,
+        request_id: &str,
+        entity: Entity,
+        expected_version: Option<i64>,
+    ) -> Result<i64, WriteError> {
+        rules::check_shape(&entity).map_err(WriteError::from)?;
+        let bytes = entity.encode().map_err(|e| WriteError::Encode(e.to_string()))?;
+        if entity.kind() != Kind::Schema {
+            self.know_schema(&bytes).await?;
+        }
+        self.ask(request_id, entity.kind(), entity.id(), expected_version, Some(bytes)).await
+    }
+
+    /// Removes an entity. An endpoint isn't removed but put with status `deleted`.
+    pub async fn remove(&self, kind: Kind, id: &str, expected_version: Option<i64>) -> Result<(), WriteError> {
+        self.remove_with_request_id(&new_request_id(), kind, id, expected_version).await
+    }
+
+    /// As [`Writer::remove`], repeatable like [`Writer::put_with_request_id`].
+    pub async fn remove_with_request_id(
+        &self,
+        request_id: &str,
+        kind: Kind,
+        id: &str,
+        expected_version: Option<i64>,
+    ) -> Result<(), WriteError> {
+        self.ask(request_id, kind, id, expected_version, None).await.map(drop)
+    }
+
+    /// Puts the schemas of all records that this build writes into the ledger, where they are missing: before a process
+    /// first writes any of them.
+    pub async fn register_schemas(&self) -> Result<(), WriteError> {
+        let view = self.inner.ledger.view();
+        let missing = codec::own_schemas().into_iter().filter(|(fingerprint, _, _)| !view.has_schema(*fingerprint));
+        futures::future::try_join_all(missing.map(|(f, _, schema)| self.register(f, schema))).await?;
+        Ok(())
+    }
+
+    async fn know_schema(&self, encoded: &[u8]) -> Result<(), WriteError> {
+        let fingerprint = codec::fingerprint_of(encoded).map_err(|e| WriteError::Encode(e.to_string()))?;
+        if self.inner.ledger.view().has_schema(fingerprint) {
+            return Ok(());
+        }
+        match codec::own_schemas().into_iter().find(|(own, _, _)| *own == fingerprint) {
+            Some((_, _, schema)) => self.register(fingerprint, schema).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn register(&self, fingerprint: Fingerprint, schema: &str) -> Result<(), WriteError> {
+        let entry = SchemaEntry { fingerprint: format!("{fingerprint:016x}"), schema: schema.to_owned() };
+        let entity = Entity::from(entry);
+        let bytes = entity.encode().map_err(|e| WriteError::Encode(e.to_string()))?;
+        match self.ask(&new_request_id(), Kind::Schema, entity.id(), Some(0), Some(bytes)).await {
+            Ok(_) => Ok(()),
+            // Another process was first.
+            Err(WriteError::Refused { code, .. }) if code == "exists" => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        request_id: &str,
+        kind: Kind,
+        id: &str,
+        expected_version: Option<i64>,
+        entity: Option<Vec<u8>>,
+    ) -> Result<i64, WriteError> {
+        let request = LedgerRequest {
+            request_id: request_id.to_owned(),
+            requested_at_ms: runtime::clock::now_ms(),
+            kind: kind.as_str().to_owned(),
+            id: id.to_owned(),
+            expected_version,
+            entity,
+        };
+        let value = codec::encode(&request).map_err(|e| WriteError::Encode(e.to_string()))?;
+        let record = Outgoing::new(&self.inner.topic, 0, kind.key(id), value);
+        let deadline = Instant::now() + self.inner.timeout;
+        let mut expected = self.inner.outcomes.expect(request_id);
+        let decided = tokio::time::timeout_at(deadline, async {
+            self.inner.producer.write(&record).await?;
+            expected.outcome().await.ok_or(WriteError::Kafka(kafka_log::Error::Stopped))
+        });
+        let outcome = decided.await.map_err(|_| WriteError::NoClerk)??;
+        self.conclude(outcome).await
+    }
+
+    async fn conclude(&self, outcome: LedgerOutcome) -> Result<i64, WriteError> {
+        if outcome.accepted {
+            let seen = self.inner.ledger.reach(outcome.ledger_offset + 1, VISIBLE_TIMEOUT).await;
+            return seen.map(|_| outcome.version).map_err(WriteError::Unseen);
+        }
+        match outcome.code.as_deref() {
+            Some("conflict") => Err(WriteError::Conflict { actual: outcome.version }),
+            code => Err(WriteError::Refused {
+                code: code.unwrap_or("invalid").to_owned(),
+                message: outcome.message.unwrap_or_else(|| "refused without a reason".to_owned()),
+            }),
+        }
+    }
+}
+
+fn new_request_id() -> String {
+    ulid::Ulid::new().to_string()
+}
