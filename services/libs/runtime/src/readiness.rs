@@ -4,10 +4,12 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+type Check = (String, Arc<AtomicBool>);
+
 /// The checks of one process. Cheap to clone; clones share the checks.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
-    checks: Arc<Mutex<Vec<(String, Arc<AtomicBool>)>>>,
+    checks: Arc<Mutex<Vec<Check>>>,
 }
 
 impl Readiness {
