@@ -24,5 +24,9 @@ pub fn case_event_samples() -> &'static str {
 
 /// All three as `(name, JSON text)`.
 pub fn all() -> [(&'static str, &'static str); 3] {
-    [("platform", platform()), ("case_events", case_events()), ("cases", cases())]
+    [
+        ("platform", platform()),
+        ("case_events", case_events()),
+        ("cases", cases()),
+    ]
 }

@@ -75,7 +75,10 @@ impl DecodeError {
 
 /// Encodes a record with this build's schema.
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
-    R::wire().encode(record).map_err(|e| EncodeError { record: R::NAME, message: e.to_string() })
+    R::wire().encode(record).map_err(|e| EncodeError {
+        record: R::NAME,
+        message: e.to_string(),
+    })
 }
 
 /// Decodes a record, whichever schema wrote it. The whole of `bytes` must be one record.
@@ -96,6 +99,7 @@ pub fn own_schemas() -> Vec<(Fingerprint, &'static str, &'static str)> {
 
 /// Parses a schema as it stands in a ledger's `schema/<fingerprint>` entry, and its fingerprint.
 pub fn parse_schema(avsc: &str) -> Result<(Fingerprint, Schema), DecodeError> {
-    let schema = Schema::parse_str(avsc).map_err(|e| DecodeError::Corrupt(format!("avro schema: {e}")))?;
+    let schema =
+        Schema::parse_str(avsc).map_err(|e| DecodeError::Corrupt(format!("avro schema: {e}")))?;
     Ok((wire::rabin(&schema), schema))
 }

@@ -8,13 +8,25 @@ use std::{collections::HashMap, sync::LazyLock};
 /// type below an open family, or an unknown one, a small object with an id.
 pub fn payload_for(event_type: &str) -> Value {
     static BY_TYPE: LazyLock<HashMap<String, Value>> = LazyLock::new(all);
-    BY_TYPE.get(event_type).cloned().unwrap_or_else(|| loose(event_type))
+    BY_TYPE
+        .get(event_type)
+        .cloned()
+        .unwrap_or_else(|| loose(event_type))
 }
 
 /// The names of all built-in types (families left out), by catalog in the order of the files.
 pub fn event_types(catalog: &str) -> Vec<String> {
-    let Some((_, text)) = crate::catalogs::all().into_iter().find(|(name, _)| *name == catalog) else { return Vec::new() };
-    types(text).iter().filter(|t| t["open_family"] != true).map(name).collect()
+    let Some((_, text)) = crate::catalogs::all()
+        .into_iter()
+        .find(|(name, _)| *name == catalog)
+    else {
+        return Vec::new();
+    };
+    types(text)
+        .iter()
+        .filter(|t| t["open_family"] != true)
+        .map(name)
+        .collect()
 }
 
 fn all() -> HashMap<String, Value> {
@@ -22,16 +34,20 @@ fn all() -> HashMap<String, Value> {
         .iter()
         .map(|event_type| (name(event_type), object("", &event_type["payload_schema"])))
         .collect();
-    let case_events: Value =
-        serde_json::from_str(crate::catalogs::case_event_samples()).expect("the compiled-in samples are JSON");
+    let case_events: Value = serde_json::from_str(crate::catalogs::case_event_samples())
+        .expect("the compiled-in samples are JSON");
     for sample in case_events["samples"].as_array().into_iter().flatten() {
-        samples.insert(sample["event_type"].as_str().unwrap_or_default().to_owned(), sample["payload"].clone());
+        samples.insert(
+            sample["event_type"].as_str().unwrap_or_default().to_owned(),
+            sample["payload"].clone(),
+        );
     }
     samples
 }
 
 fn types(catalog: &str) -> Vec<Value> {
-    let mut catalog: Value = serde_json::from_str(catalog).expect("the compiled-in catalogs are JSON");
+    let mut catalog: Value =
+        serde_json::from_str(catalog).expect("the compiled-in catalogs are JSON");
     match catalog["types"].take() {
         Value::Array(types) => types,
         _ => Vec::new(),
@@ -48,9 +64,16 @@ fn loose(event_type: &str) -> Value {
 
 fn object(path: &str, schema: &Value) -> Value {
     let properties = schema["properties"].as_object();
-    let members = properties.into_iter().flatten().map(|(name, schema)| (name.clone(), value(name, schema)));
+    let members = properties
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.clone(), value(name, schema)));
     let members: Map<String, Value> = members.collect();
-    if members.is_empty() && !path.is_empty() { json!({"id": format!("{path}-1")}) } else { Value::Object(members) }
+    if members.is_empty() && !path.is_empty() {
+        json!({"id": format!("{path}-1")})
+    } else {
+        Value::Object(members)
+    }
 }
 
 fn value(name: &str, schema: &Value) -> Value {
@@ -60,7 +83,9 @@ fn value(name: &str, schema: &Value) -> Value {
     if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
         return first.clone();
     }
-    let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    let type_name = schema["type"]
+        .as_str()
+        .or_else(|| schema["type"][0].as_str());
     match type_name {
         Some("string") => text(name).into(),
         Some("number") => number(name),
@@ -98,23 +123,36 @@ mod tests {
     fn every_platform_type_has_a_sample_with_its_required_fields() {
         for event_type in types(crate::catalogs::platform()) {
             let sample = payload_for(&name(&event_type));
-            for required in event_type["payload_schema"]["required"].as_array().into_iter().flatten() {
+            for required in event_type["payload_schema"]["required"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
                 let required = required.as_str().expect("a name");
-                assert!(sample.get(required).is_some_and(|v| !v.is_null()), "{event_type} lacks {required}");
+                assert!(
+                    sample.get(required).is_some_and(|v| !v.is_null()),
+                    "{event_type} lacks {required}"
+                );
             }
         }
     }
 
     #[test]
     fn case_events_have_their_own_samples() {
-        assert_eq!(payload_for("case.created")["status"]["id"], "UNDER_MANUAL_REVIEW");
+        assert_eq!(
+            payload_for("case.created")["status"]["id"],
+            "UNDER_MANUAL_REVIEW"
+        );
         assert!(payload_for("case.status_updated")["status_history"].is_array());
     }
 
     #[test]
     fn catalogs_have_the_types_of_the_contract() {
         assert_eq!(event_types("platform").len(), 53);
-        assert_eq!(event_types("case_events"), ["case.created", "case.status_updated"]);
+        assert_eq!(
+            event_types("case_events"),
+            ["case.created", "case.status_updated"]
+        );
         assert_eq!(event_types("cases").len(), 11);
         assert!(event_types("nobody's").is_empty());
     }

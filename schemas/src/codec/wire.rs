@@ -2,7 +2,8 @@
 
 use super::{DecodeError, Fingerprint, Record, WriterSchemas};
 use apache_avro::{
-    Schema, from_value, rabin::Rabin, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter,
+    Schema, from_value, rabin::Rabin, reader::datum::GenericDatumReader,
+    writer::datum::GenericDatumWriter,
 };
 use std::{
     collections::HashMap,
@@ -69,17 +70,26 @@ impl Wire {
         Ok(bytes)
     }
 
-    pub(super) fn decode<R: Record>(&self, bytes: &[u8], writers: &dyn WriterSchemas) -> Result<R, DecodeError> {
+    pub(super) fn decode<R: Record>(
+        &self,
+        bytes: &[u8],
+        writers: &dyn WriterSchemas,
+    ) -> Result<R, DecodeError> {
         let (fingerprint, mut datum) = split(bytes)?;
         let record = if fingerprint == self.fingerprint {
             self.reader.read_deser(&mut datum).map_err(corrupt)?
         } else {
-            let value = self.resolving_reader(fingerprint, writers)?.read_value(&mut datum).map_err(corrupt)?;
+            let value = self
+                .resolving_reader(fingerprint, writers)?
+                .read_value(&mut datum)
+                .map_err(corrupt)?;
             from_value(&value).map_err(corrupt)?
         };
         match datum.len() {
             0 => Ok(record),
-            left => Err(DecodeError::Corrupt(format!("{left} bytes follow the record"))),
+            left => Err(DecodeError::Corrupt(format!(
+                "{left} bytes follow the record"
+            ))),
         }
     }
 
@@ -88,11 +98,21 @@ impl Wire {
         fingerprint: Fingerprint,
         writers: &dyn WriterSchemas,
     ) -> Result<Arc<GenericDatumReader<'static>>, DecodeError> {
-        if let Some(reader) = self.resolving.read().unwrap_or_else(PoisonError::into_inner).get(&fingerprint) {
+        if let Some(reader) = self
+            .resolving
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&fingerprint)
+        {
             return Ok(reader.clone());
         }
-        let writer = writers.writer_schema(fingerprint).ok_or(DecodeError::UnknownFingerprint(fingerprint))?;
-        let mut resolving = self.resolving.write().unwrap_or_else(PoisonError::into_inner);
+        let writer = writers
+            .writer_schema(fingerprint)
+            .ok_or(DecodeError::UnknownFingerprint(fingerprint))?;
+        let mut resolving = self
+            .resolving
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(reader) = resolving.get(&fingerprint) {
             return Ok(reader.clone());
         }
@@ -111,8 +131,12 @@ impl Wire {
 
 /// Splits a single-object record into its writer's fingerprint and the datum.
 pub(super) fn split(bytes: &[u8]) -> Result<(Fingerprint, &[u8]), DecodeError> {
-    let rest = bytes.strip_prefix(&MAGIC).ok_or(DecodeError::NotSingleObject)?;
-    let (fingerprint, datum) = rest.split_first_chunk::<8>().ok_or(DecodeError::NotSingleObject)?;
+    let rest = bytes
+        .strip_prefix(&MAGIC)
+        .ok_or(DecodeError::NotSingleObject)?;
+    let (fingerprint, datum) = rest
+        .split_first_chunk::<8>()
+        .ok_or(DecodeError::NotSingleObject)?;
     Ok((Fingerprint::from_le_bytes(*fingerprint), datum))
 }
 

@@ -18,21 +18,32 @@ fn released() -> PathBuf {
 }
 
 fn versions() -> Vec<PathBuf> {
-    let versions: Vec<_> = fs::read_dir(released()).expect("released/").map(|entry| entry.expect("entry").path()).collect();
+    let versions: Vec<_> = fs::read_dir(released())
+        .expect("released/")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
     assert!(!versions.is_empty(), "no released version");
     versions
 }
 
 fn decodes<R: Record>(name: &str) {
     for version in versions() {
-        let Ok(json) = fs::read_to_string(version.join(format!("{name}.json"))) else { continue };
+        let Ok(json) = fs::read_to_string(version.join(format!("{name}.json"))) else {
+            continue;
+        };
         let expected: Value = serde_json::from_str(&json).expect("fixture JSON");
         let bytes = fs::read(version.join(format!("{name}.bin"))).expect("fixture bytes");
-        let record: R = decode(&bytes, &OwnSchemas).unwrap_or_else(|e| panic!("{name} of {}: {e}", version.display()));
+        let record: R = decode(&bytes, &OwnSchemas)
+            .unwrap_or_else(|e| panic!("{name} of {}: {e}", version.display()));
         let today = serde_json::to_value(&record).expect("a record as JSON");
         // Fields that came later have their defaults; what was written must be there unchanged.
         for (field, value) in expected.as_object().expect("an object") {
-            assert_eq!(today.get(field), Some(value), "{name}.{field} of {}", version.display());
+            assert_eq!(
+                today.get(field),
+                Some(value),
+                "{name}.{field} of {}",
+                version.display()
+            );
         }
     }
 }
@@ -44,9 +55,15 @@ fn every_fixture_of_every_version_decodes() {
 
 fn is_compatible<R: Record>(name: &str) {
     let today = Schema::parse_str(R::avsc()).expect("today's schema");
-    assert!(R::avsc().contains(&format!("\"name\": \"{}\"", R::NAME)), "{name} and {} differ", R::NAME);
+    assert!(
+        R::avsc().contains(&format!("\"name\": \"{}\"", R::NAME)),
+        "{name} and {} differ",
+        R::NAME
+    );
     for version in versions() {
-        let Ok(text) = fs::read_to_string(version.join(format!("{name}.avsc"))) else { continue };
+        let Ok(text) = fs::read_to_string(version.join(format!("{name}.avsc"))) else {
+            continue;
+        };
         let released = Schema::parse_str(&text).expect("released schema");
         let verdict = SchemaCompatibility::mutual_read(&today, &released);
         assert_eq!(
@@ -78,14 +95,27 @@ fn every_released_schema_is_compiled_in() {
     for version in versions() {
         let files: BTreeSet<String> = fs::read_dir(&version)
             .expect("a version")
-            .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
+            .map(|entry| {
+                entry
+                    .expect("entry")
+                    .file_name()
+                    .into_string()
+                    .expect("UTF-8")
+            })
             .collect();
         for schema in files.iter().filter_map(|file| file.strip_suffix(".avsc")) {
             let text = fs::read_to_string(version.join(format!("{schema}.avsc"))).expect("schema");
             let (fingerprint, _) = codec::parse_schema(&text).expect("schema");
-            assert!(OwnSchemas.writer_schema(fingerprint).is_some(), "{schema} is not in src/released.rs");
+            assert!(
+                OwnSchemas.writer_schema(fingerprint).is_some(),
+                "{schema} is not in src/released.rs"
+            );
             for other in ["bin", "json"] {
-                assert!(files.contains(&format!("{schema}.{other}")), "{}/{schema}.{other} is missing", version.display());
+                assert!(
+                    files.contains(&format!("{schema}.{other}")),
+                    "{}/{schema}.{other} is missing",
+                    version.display()
+                );
             }
         }
     }
@@ -95,7 +125,13 @@ fn every_released_schema_is_compiled_in() {
 fn every_record_has_a_fixture_and_a_registered_schema() {
     let version = released().join("v0.1.0");
     for (fingerprint, name, avsc) in own_schemas() {
-        assert_eq!(codec::parse_schema(avsc).map(|(parsed, _)| parsed).expect("schema"), fingerprint, "{name}");
+        assert_eq!(
+            codec::parse_schema(avsc)
+                .map(|(parsed, _)| parsed)
+                .expect("schema"),
+            fingerprint,
+            "{name}"
+        );
     }
     let fixtures = fs::read_dir(version).expect("v0.1.0").count();
     assert!(fixtures >= own_schemas().len() * 3, "{fixtures} files");
@@ -107,7 +143,11 @@ fn write<R: Record + Example>(name: &str) {
     let record = R::full();
     let json = serde_json::to_string_pretty(&record).expect("a record as JSON");
     fs::write(version.join(format!("{name}.avsc")), R::avsc()).expect("write");
-    fs::write(version.join(format!("{name}.bin")), encode(&record).expect("encode")).expect("write");
+    fs::write(
+        version.join(format!("{name}.bin")),
+        encode(&record).expect("encode"),
+    )
+    .expect("write");
     fs::write(version.join(format!("{name}.json")), json + "\n").expect("write");
 }
 
@@ -144,8 +184,15 @@ fn a_record_of_another_schema_is_resolved() {
     let (fingerprint, schema) = codec::parse_schema(&newer).expect("newer schema");
     let mut bytes = vec![0xC3, 0x01];
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
-    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(&schema).build().expect("writer");
-    let newer = Newer { incarnation: "i", colour: "blue", lanes: 64, created_at_ms: 7 };
+    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(&schema)
+        .build()
+        .expect("writer");
+    let newer = Newer {
+        incarnation: "i",
+        colour: "blue",
+        lanes: 64,
+        created_at_ms: 7,
+    };
     writer.write_ser(&mut bytes, &newer).expect("write");
 
     let unknown = decode::<Installation>(&bytes, &OwnSchemas).expect_err("not known yet");
@@ -155,7 +202,14 @@ fn a_record_of_another_schema_is_resolved() {
     let known = Only(fingerprint, Arc::new(schema.clone()));
     for _ in 0..2 {
         let read: Installation = decode(&bytes, &known).expect("resolved");
-        assert_eq!(read, Installation { incarnation: "i".into(), lanes: 64, created_at_ms: 7 });
+        assert_eq!(
+            read,
+            Installation {
+                incarnation: "i".into(),
+                lanes: 64,
+                created_at_ms: 7
+            }
+        );
     }
 }
 

@@ -23,7 +23,11 @@ fn bytes() -> Vec<u8> {
 }
 
 fn source() -> Source {
-    Source { topic: text("events"), partition: 3, offset: 9_007_199_254_740_993 }
+    Source {
+        topic: text("events"),
+        partition: 3,
+        offset: 9_007_199_254_740_993,
+    }
 }
 
 impl Example for Delivery {
@@ -54,7 +58,10 @@ impl Example for Delivery {
             wait_since_ms: 1_700_000_055_000,
             hops: 3,
             traceparent: some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-            attempts: vec![failed(8, Some(503), None), failed(9, None, Some("the request timed out — 15 s"))],
+            attempts: vec![
+                failed(8, Some(503), None),
+                failed(9, None, Some("the request timed out — 15 s")),
+            ],
         }
     }
     fn bare() -> Self {
@@ -68,7 +75,11 @@ impl Example for Delivery {
             content_type: text(""),
             event_time_ms: 0,
             matched_at_ms: i64::MIN,
-            source: Source { topic: text(""), partition: -1, offset: -1 },
+            source: Source {
+                topic: text(""),
+                partition: -1,
+                offset: -1,
+            },
             generation: 0,
             attempts_made: 0,
             schedule_index: 0,
@@ -84,10 +95,18 @@ impl Example for Delivery {
 
 impl Example for DeadLetter {
     fn full() -> Self {
-        Self { delivery: Delivery::full(), reason: text("retries_exhausted"), died_at_ms: 1_700_000_000_009 }
+        Self {
+            delivery: Delivery::full(),
+            reason: text("retries_exhausted"),
+            died_at_ms: 1_700_000_000_009,
+        }
     }
     fn bare() -> Self {
-        Self { delivery: Delivery::bare(), reason: text(""), died_at_ms: 0 }
+        Self {
+            delivery: Delivery::bare(),
+            reason: text(""),
+            died_at_ms: 0,
+        }
     }
 }
 
@@ -105,7 +124,10 @@ impl Example for LogRecord {
                 ledger_version: 77,
                 chunk: 0,
                 chunks: 2,
-                endpoints: vec![MatchedEndpoint { endpoint_id: text("wh_1"), delivery_id: text("dlv_1") }],
+                endpoints: vec![MatchedEndpoint {
+                    endpoint_id: text("wh_1"),
+                    delivery_id: text("dlv_1"),
+                }],
             }),
             attempt: Some(AttemptLogged {
                 delivery_id: text("dlv_1"),
@@ -117,7 +139,11 @@ impl Example for LogRecord {
                 duration_ms: 12,
                 status_code: Some(404),
                 error: some("404 Not Found"),
-                response_headers: [(text("content-type"), text("text/plain")), (text("x"), text(""))].into(),
+                response_headers: [
+                    (text("content-type"), text("text/plain")),
+                    (text("x"), text("")),
+                ]
+                .into(),
                 response_body: bytes(),
                 result: AttemptResult::Dead,
                 next_attempt_at_ms: Some(1_700_000_000_099),
@@ -140,7 +166,15 @@ impl Example for LogRecord {
     }
     fn bare() -> Self {
         let (event_id, tenant) = (text("evt_1"), text("org_1"));
-        Self { event_id, tenant, at_ms: 0, matched: None, attempt: None, settled: None, replayed: None }
+        Self {
+            event_id,
+            tenant,
+            at_ms: 0,
+            matched: None,
+            attempt: None,
+            settled: None,
+            replayed: None,
+        }
     }
 }
 
@@ -175,7 +209,12 @@ impl Example for Rejected {
 
 impl Example for Health {
     fn full() -> Self {
-        Self { opened_at_ms: Some(1_700_000_000_002), circuit: text("open"), probes_made: 2, ..Self::bare() }
+        Self {
+            opened_at_ms: Some(1_700_000_000_002),
+            circuit: text("open"),
+            probes_made: 2,
+            ..Self::bare()
+        }
     }
     fn bare() -> Self {
         Self {
@@ -203,13 +242,24 @@ impl Example for LedgerEntry {
         }
     }
     fn bare() -> Self {
-        Self { kind: text(""), id: text(""), version: 0, written_at_ms: 0, request_id: text(""), entity: vec![] }
+        Self {
+            kind: text(""),
+            id: text(""),
+            version: 0,
+            written_at_ms: 0,
+            request_id: text(""),
+            entity: vec![],
+        }
     }
 }
 
 impl Example for LedgerRequest {
     fn full() -> Self {
-        Self { expected_version: Some(0), entity: Some(encode(&Tenant::full()).expect("a tenant")), ..Self::bare() }
+        Self {
+            expected_version: Some(0),
+            entity: Some(encode(&Tenant::full()).expect("a tenant")),
+            ..Self::bare()
+        }
     }
     fn bare() -> Self {
         Self {
@@ -225,7 +275,11 @@ impl Example for LedgerRequest {
 
 impl Example for LedgerOutcome {
     fn full() -> Self {
-        Self { code: some("conflict"), message: some("version 3, not 2"), ..Self::bare() }
+        Self {
+            code: some("conflict"),
+            message: some("version 3, not 2"),
+            ..Self::bare()
+        }
     }
     fn bare() -> Self {
         Self {
@@ -245,7 +299,11 @@ impl Example for Tenant {
         Self {
             catalogs: vec![text("platform"), text("cases")],
             header_prefix: some("case-webhook-"),
-            quotas: Quotas { endpoints: 1000, events_per_second: Some(50), backlog_bytes: Some(1 << 40) },
+            quotas: Quotas {
+                endpoints: 1000,
+                events_per_second: Some(50),
+                backlog_bytes: Some(1 << 40),
+            },
             ..Self::bare()
         }
     }
@@ -255,7 +313,11 @@ impl Example for Tenant {
             name: text("Acme — Köln"),
             catalogs: vec![],
             header_prefix: None,
-            quotas: Quotas { endpoints: 0, events_per_second: None, backlog_bytes: None },
+            quotas: Quotas {
+                endpoints: 0,
+                events_per_second: None,
+                backlog_bytes: None,
+            },
             created_at_ms: 1_700_000_000_000,
             updated_at_ms: 1_700_000_000_000,
         }
@@ -264,7 +326,11 @@ impl Example for Tenant {
 
 impl Example for ApiKey {
     fn full() -> Self {
-        Self { scopes: vec![text("webhooks"), text("vault")], expires_at_ms: Some(1_800_000_000_000), ..Self::bare() }
+        Self {
+            scopes: vec![text("webhooks"), text("vault")],
+            expires_at_ms: Some(1_800_000_000_000),
+            ..Self::bare()
+        }
     }
     fn bare() -> Self {
         Self {
@@ -283,12 +349,18 @@ impl Example for Endpoint {
         Self {
             description: some("the ERP"),
             event_type_filters: vec![text("vault.ingest.*"), text("*")],
-            resource_scopes: Some(ResourceScopes { vault_ids: vec![text("v1")], matter_ids: vec![text("m1")] }),
+            resource_scopes: Some(ResourceScopes {
+                vault_ids: vec![text("v1")],
+                matter_ids: vec![text("m1")],
+            }),
             required_scopes: vec![text("vault")],
             disabled_reason: some("failing"),
             disabled_at_ms: Some(1_700_000_000_000),
             headers: [(text("x-team"), serde_bytes::ByteBuf::from(bytes()))].into(),
-            rate_limit: Some(Limit { per_second: 0.1, burst: 5 }),
+            rate_limit: Some(Limit {
+                per_second: 0.1,
+                burst: 5,
+            }),
             max_in_flight: Some(4),
             timeout_sec: Some(30),
             retry_schedule_sec: Some(vec![5, 60, 172_800]),
@@ -360,7 +432,11 @@ impl Example for EventType {
 
 impl Example for Job {
     fn full() -> Self {
-        Self { tenant: some("org_1"), state: text(r#"{"cursor":12}"#), ..Self::bare() }
+        Self {
+            tenant: some("org_1"),
+            state: text(r#"{"cursor":12}"#),
+            ..Self::bare()
+        }
     }
     fn bare() -> Self {
         Self {
@@ -379,19 +455,33 @@ impl Example for Job {
 
 impl Example for SchemaEntry {
     fn full() -> Self {
-        Self { fingerprint: text("0123456789abcdef"), schema: text(r#""long""#) }
+        Self {
+            fingerprint: text("0123456789abcdef"),
+            schema: text(r#""long""#),
+        }
     }
     fn bare() -> Self {
-        Self { fingerprint: text(""), schema: text("") }
+        Self {
+            fingerprint: text(""),
+            schema: text(""),
+        }
     }
 }
 
 impl Example for Installation {
     fn full() -> Self {
-        Self { incarnation: text("2d3c"), lanes: 64, created_at_ms: 1_700_000_000_000 }
+        Self {
+            incarnation: text("2d3c"),
+            lanes: 64,
+            created_at_ms: 1_700_000_000_000,
+        }
     }
     fn bare() -> Self {
-        Self { incarnation: text(""), lanes: 0, created_at_ms: 0 }
+        Self {
+            incarnation: text(""),
+            lanes: 0,
+            created_at_ms: 0,
+        }
     }
 }
 
@@ -406,6 +496,12 @@ impl Example for AvroEvent {
     }
     fn bare() -> Self {
         let data = text(r#"{"vaultId":"v1","n":1.0}"#);
-        Self { id: None, event_type: text("vault.ingest.completed"), tenant: None, occurred_at: None, data }
+        Self {
+            id: None,
+            event_type: text("vault.ingest.completed"),
+            tenant: None,
+            occurred_at: None,
+            data,
+        }
     }
 }

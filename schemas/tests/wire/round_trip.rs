@@ -8,7 +8,11 @@ use std::{fmt::Debug, time::Instant};
 fn round_trips<R: Record + Example + PartialEq + Debug>(name: &str) {
     for record in [R::full(), R::bare()] {
         let bytes = encode(&record).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(codec::fingerprint_of(&bytes), Ok(R::fingerprint()), "{name}");
+        assert_eq!(
+            codec::fingerprint_of(&bytes),
+            Ok(R::fingerprint()),
+            "{name}"
+        );
         let back: R = decode(&bytes, &OwnSchemas).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(back, record, "{name}");
     }
@@ -21,18 +25,39 @@ fn every_record_round_trips() {
 
 fn refuses_damage<R: Record + Example + PartialEq + Debug>(name: &str) {
     let bytes = encode(&R::full()).expect("encode");
-    assert_eq!(decode::<R>(b"", &OwnSchemas), Err(DecodeError::NotSingleObject), "{name}");
-    assert_eq!(decode::<R>(b"{\"a\":1}", &OwnSchemas), Err(DecodeError::NotSingleObject), "{name}");
+    assert_eq!(
+        decode::<R>(b"", &OwnSchemas),
+        Err(DecodeError::NotSingleObject),
+        "{name}"
+    );
+    assert_eq!(
+        decode::<R>(b"{\"a\":1}", &OwnSchemas),
+        Err(DecodeError::NotSingleObject),
+        "{name}"
+    );
     let mut longer = bytes.clone();
     longer.push(0);
-    assert!(matches!(decode::<R>(&longer, &OwnSchemas), Err(DecodeError::Corrupt(_))), "{name}");
+    assert!(
+        matches!(
+            decode::<R>(&longer, &OwnSchemas),
+            Err(DecodeError::Corrupt(_))
+        ),
+        "{name}"
+    );
     for end in 10..bytes.len() {
-        assert!(decode::<R>(&bytes[..end], &OwnSchemas).is_err(), "{name} cut at {end}");
+        assert!(
+            decode::<R>(&bytes[..end], &OwnSchemas).is_err(),
+            "{name} cut at {end}"
+        );
     }
     let mut foreign = bytes;
     foreign[2..10].copy_from_slice(&0xDEAD_BEEF_u64.to_le_bytes());
     let error = decode::<R>(&foreign, &OwnSchemas).expect_err("an unknown writer");
-    assert_eq!(error, DecodeError::UnknownFingerprint(0xDEAD_BEEF), "{name}");
+    assert_eq!(
+        error,
+        DecodeError::UnknownFingerprint(0xDEAD_BEEF),
+        "{name}"
+    );
 }
 
 #[test]
@@ -44,7 +69,10 @@ fn damage_and_unknown_writers_are_told_apart() {
 #[test]
 fn a_record_of_another_type_is_refused() {
     let bytes = encode(&Tenant::full()).expect("encode");
-    assert!(matches!(decode::<Endpoint>(&bytes, &OwnSchemas), Err(DecodeError::Corrupt(_))));
+    assert!(matches!(
+        decode::<Endpoint>(&bytes, &OwnSchemas),
+        Err(DecodeError::Corrupt(_))
+    ));
 }
 
 proptest! {
@@ -108,14 +136,42 @@ fn speed() {
         let encoding = start.elapsed() / ROUNDS;
         let start = Instant::now();
         for _ in 0..ROUNDS {
-            std::hint::black_box(decode::<R>(std::hint::black_box(&bytes), &OwnSchemas).expect("decode"));
+            std::hint::black_box(
+                decode::<R>(std::hint::black_box(&bytes), &OwnSchemas).expect("decode"),
+            );
         }
-        println!("{what} of {} bytes: encode {encoding:?}, decode {:?}", bytes.len(), start.elapsed() / ROUNDS);
+        println!(
+            "{what} of {} bytes: encode {encoding:?}, decode {:?}",
+            bytes.len(),
+            start.elapsed() / ROUNDS
+        );
     }
-    measure("delivery", &Delivery { body: vec![b'x'; 500], attempts: vec![], ..Delivery::full() });
+    measure(
+        "delivery",
+        &Delivery {
+            body: vec![b'x'; 500],
+            attempts: vec![],
+            ..Delivery::full()
+        },
+    );
     let full = LogRecord::full();
     let response_body = vec![b'x'; 200];
-    let attempt = full.attempt.map(|attempt| AttemptLogged { response_body, ..attempt });
-    measure("attempt", &LogRecord { attempt, ..LogRecord::bare() });
-    measure("matched", &LogRecord { matched: full.matched, ..LogRecord::bare() });
+    let attempt = full.attempt.map(|attempt| AttemptLogged {
+        response_body,
+        ..attempt
+    });
+    measure(
+        "attempt",
+        &LogRecord {
+            attempt,
+            ..LogRecord::bare()
+        },
+    );
+    measure(
+        "matched",
+        &LogRecord {
+            matched: full.matched,
+            ..LogRecord::bare()
+        },
+    );
 }

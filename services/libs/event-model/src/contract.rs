@@ -38,7 +38,10 @@ pub(crate) struct Contract {
 
 impl Contract {
     pub(crate) fn new(schema: Value) -> Self {
-        Self { schema, compiled: OnceLock::new() }
+        Self {
+            schema,
+            compiled: OnceLock::new(),
+        }
     }
 
     pub(crate) fn schema(&self) -> &Value {
@@ -55,7 +58,10 @@ impl Contract {
                 .build(&self.schema)
                 .map_err(|e| e.to_string())
         };
-        self.compiled.get_or_init(compile).as_ref().map_err(String::as_str)
+        self.compiled
+            .get_or_init(compile)
+            .as_ref()
+            .map_err(String::as_str)
     }
 
     fn check(&self, data: &RawValue) -> Result<(), Vec<Violation>> {
@@ -65,16 +71,25 @@ impl Contract {
                 false => Err(vec![violation("", "must be an object")]),
             };
         }
-        let validator = self.compiled().map_err(|e| vec![violation("", &format!("the type's schema is unusable: {e}"))])?;
+        let validator = self.compiled().map_err(|e| {
+            vec![violation(
+                "",
+                &format!("the type's schema is unusable: {e}"),
+            )]
+        })?;
         // A number beyond double precision's range or a lone surrogate: JSON by its grammar, but no schema can judge it.
-        let data: Value =
-            serde_json::from_str(data.get()).map_err(|e| vec![violation("", &format!("can't be checked: {e}"))])?;
+        let data: Value = serde_json::from_str(data.get())
+            .map_err(|e| vec![violation("", &format!("can't be checked: {e}"))])?;
         let violations: Vec<_> = validator
             .iter_errors(&data)
             .take(MAX_VIOLATIONS)
             .map(|error| violation(error.instance_path().as_str(), &error.masked().to_string()))
             .collect();
-        if violations.is_empty() { Ok(()) } else { Err(violations) }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(violations)
+        }
     }
 
     /// The loose contract `{"type": "object"}` needs no parsing.
@@ -92,5 +107,8 @@ impl fmt::Debug for Contract {
 }
 
 fn violation(path: &str, message: &str) -> Violation {
-    Violation { path: path.to_owned(), message: message.chars().take(MAX_MESSAGE_CHARS).collect() }
+    Violation {
+        path: path.to_owned(),
+        message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+    }
 }

@@ -22,7 +22,12 @@ pub enum Envelope {
 
 impl Envelope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::EventPayload, Self::CloudEvents, Self::Raw];
+    pub const ALL: [Self; 4] = [
+        Self::Standard,
+        Self::EventPayload,
+        Self::CloudEvents,
+        Self::Raw,
+    ];
 
     /// Its name in configuration.
     pub fn as_str(self) -> &'static str {
@@ -57,7 +62,10 @@ pub struct UnknownEnvelope(String);
 impl FromStr for Envelope {
     type Err = UnknownEnvelope;
     fn from_str(name: &str) -> Result<Self, UnknownEnvelope> {
-        Self::ALL.into_iter().find(|e| e.as_str() == name).ok_or_else(|| UnknownEnvelope(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|e| e.as_str() == name)
+            .ok_or_else(|| UnknownEnvelope(name.to_owned()))
     }
 }
 
@@ -94,7 +102,10 @@ pub fn render(event: &Event, envelope: Envelope) -> Rendered {
         }
         Envelope::Raw => body.extend_from_slice(data.as_bytes()),
     }
-    Rendered { body: body.into(), content_type: envelope.content_type() }
+    Rendered {
+        body: body.into(),
+        content_type: envelope.content_type(),
+    }
 }
 
 fn field(body: &mut Vec<u8>, before: &str, value: &impl Serialize) {
@@ -124,7 +135,11 @@ mod tests {
             data: RawValue::from_string(data.to_owned()).expect("the test's own JSON"),
             traceparent: None,
             timestamp_ms: 0,
-            source: Source { topic: "events".to_owned(), partition: 0, offset: 1 },
+            source: Source {
+                topic: "events".to_owned(),
+                partition: 0,
+                offset: 1,
+            },
         }
     }
 

@@ -26,7 +26,9 @@ impl Filter {
     pub fn matches(&self, event_type: &str) -> bool {
         match self {
             Self::Exact(name) => name == event_type,
-            Self::Prefix(prefix) => event_type.len() > prefix.len() && event_type.starts_with(prefix.as_str()),
+            Self::Prefix(prefix) => {
+                event_type.len() > prefix.len() && event_type.starts_with(prefix.as_str())
+            }
             Self::All => true,
         }
     }
@@ -53,11 +55,19 @@ impl FromStr for Filter {
         if text == "*" {
             return Ok(Self::All);
         }
-        let (name, is_prefix) = text.strip_suffix(".*").map_or((text, false), |prefix| (prefix, true));
+        let (name, is_prefix) = text
+            .strip_suffix(".*")
+            .map_or((text, false), |prefix| (prefix, true));
         if text.len() > MAX_FILTER_CHARS || !is_type_name(name) {
-            return Err(FilterError::Malformed(text.chars().take(MAX_FILTER_CHARS).collect()));
+            return Err(FilterError::Malformed(
+                text.chars().take(MAX_FILTER_CHARS).collect(),
+            ));
         }
-        Ok(if is_prefix { Self::Prefix(format!("{name}.")) } else { Self::Exact(name.to_owned()) })
+        Ok(if is_prefix {
+            Self::Prefix(format!("{name}."))
+        } else {
+            Self::Exact(name.to_owned())
+        })
     }
 }
 
@@ -110,7 +120,11 @@ pub fn validate<S: AsRef<str>>(
             Err(error) => refused.push((Some(index), error)),
         }
     }
-    if refused.is_empty() { Ok(accepted) } else { Err(refused) }
+    if refused.is_empty() {
+        Ok(accepted)
+    } else {
+        Err(refused)
+    }
 }
 
 fn validate_one<S: AsRef<str>>(
@@ -121,10 +135,18 @@ fn validate_one<S: AsRef<str>>(
 ) -> Result<Filter, FilterError> {
     let filter: Filter = text.parse()?;
     if let Filter::Exact(name) = &filter {
-        let info =
-            catalogs.find(tenant_catalogs, name).ok_or_else(|| FilterError::UnknownType(name.clone()))?;
-        if let Some(scope) = info.required_scope.as_ref().filter(|_| !info.is_allowed(key_scopes)) {
-            return Err(FilterError::ScopeMissing { filter: name.clone(), scope: scope.clone() });
+        let info = catalogs
+            .find(tenant_catalogs, name)
+            .ok_or_else(|| FilterError::UnknownType(name.clone()))?;
+        if let Some(scope) = info
+            .required_scope
+            .as_ref()
+            .filter(|_| !info.is_allowed(key_scopes))
+        {
+            return Err(FilterError::ScopeMissing {
+                filter: name.clone(),
+                scope: scope.clone(),
+            });
         }
     }
     Ok(filter)

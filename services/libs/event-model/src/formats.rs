@@ -13,8 +13,8 @@ mod settings;
 mod trace_context;
 
 use crate::event::Event;
-pub(crate) use draft::is_type_name;
 use draft::Draft;
+pub(crate) use draft::is_type_name;
 use headers::Headers;
 
 pub use rejection::ParseError;
@@ -37,46 +37,47 @@ pub struct SourceRecord<'a> {
 /// Reads an event as the source's settings say.
 pub fn parse(record: &SourceRecord<'_>, settings: &SourceSettings) -> Result<Event, ParseError> {
     let headers = Headers::new(record.headers);
-    draft(record, &headers, settings)
-        .map_err(|message| ParseError::unreadable(message, settings.tenant.known(&headers)))
-        .and_then(|draft| match draft {
-            Read::Draft(draft) => draft.finish(record, &headers, settings),
-            Read::TooLarge(bytes) => {
-                Err(ParseError::too_large(bytes, settings.max_payload_bytes, settings.tenant.known(&headers)))
-            }
-        })
-}
-
-enum Read<'a> {
-    Draft(Draft<'a>),
-    TooLarge(usize),
+    let known_tenant = || settings.tenant.known(&headers);
+    let unreadable = |message| ParseError::unreadable(message, known_tenant());
+    let value = record
+        .value
+        .ok_or_else(|| unreadable("the record has no value (a tombstone)".to_owned()))?;
+    if value.len() > settings.max_payload_bytes {
+        return Err(ParseError::too_large(
+            value.len(),
+            settings.max_payload_bytes,
+            known_tenant(),
+        ));
+    }
+    let draft = read(value, &headers, settings.format).map_err(unreadable)?;
+    draft.finish(record, &headers, settings)
 }
 
 /// Which fields the record has; an error when it can't be read at all.
-fn draft<'a>(record: &SourceRecord<'a>, headers: &Headers<'a>, settings: &SourceSettings) -> Result<Read<'a>, String> {
-    let value = record.value.ok_or("the record has no value (a tombstone)")?;
-    if value.len() > settings.max_payload_bytes {
-        return Ok(Read::TooLarge(value.len()));
-    }
+fn read<'a>(value: &'a [u8], headers: &Headers<'a>, format: Format) -> Result<Draft<'a>, String> {
     refuse_avro(value, headers)?;
-    let text = std::str::from_utf8(value).map_err(|e| format!("the value is not UTF-8 from byte {}", e.valid_up_to()))?;
-    let draft = match settings.format {
+    let text = std::str::from_utf8(value)
+        .map_err(|e| format!("the value is not UTF-8 from byte {}", e.valid_up_to()))?;
+    match format {
         Format::HooklineJson => hookline_json::read(text, headers),
         Format::EventPayload => event_payload::read(text, headers),
         Format::CloudEvents => cloud_events::read(text, headers),
         Format::Auto if cloud_events::announced(headers) => cloud_events::read(text, headers),
         Format::Auto => hookline_json::read(text, headers),
-    };
-    draft.map(Read::Draft)
+    }
 }
 
 /// Avro is told by its content type, or by the first bytes of its two wire formats, with which no JSON begins.
 fn refuse_avro(value: &[u8], headers: &Headers<'_>) -> Result<(), String> {
-    let announced = headers.media_type().is_some_and(|media_type| media_type.contains("avro"));
+    let announced = headers
+        .media_type()
+        .is_some_and(|media_type| media_type.contains("avro"));
     let single_object = value.starts_with(&[0xC3, 0x01]);
     let registry = value.len() >= 5 && value[0] == 0;
     if announced || single_object || registry {
-        return Err("the value is Avro, which this version does not read yet; publish JSON".to_owned());
+        return Err(
+            "the value is Avro, which this version does not read yet; publish JSON".to_owned(),
+        );
     }
     Ok(())
 }

@@ -25,8 +25,12 @@ pub fn delivery_id(event_id: &str, endpoint_id: &str) -> String {
 
 /// Whether this is an endpoint id: `wh_` and a ULID in its canonical (upper case) form.
 pub fn is_endpoint_id(id: &str) -> bool {
-    let Some(ulid) = id.strip_prefix("wh_") else { return false };
-    ulid.len() == ID_CHARS && ulid.as_bytes()[0] <= b'7' && ulid.bytes().all(|b| CROCKFORD.contains(&b))
+    let Some(ulid) = id.strip_prefix("wh_") else {
+        return false;
+    };
+    ulid.len() == ID_CHARS
+        && ulid.as_bytes()[0] <= b'7'
+        && ulid.bytes().all(|b| CROCKFORD.contains(&b))
 }
 
 /// The length first, so that no two pairs of texts give the same bytes.
@@ -54,14 +58,42 @@ mod tests {
     /// Written down: a change here would make every repeat of a delivery look new.
     #[test]
     fn ids_never_change() {
-        assert_eq!(event_id_from_position("hookline.events", 3, 42), "GOLDEN1");
-        assert_eq!(delivery_id("evt_1", "wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"), "GOLDEN2");
+        assert_eq!(
+            event_id_from_position("hookline.events", 3, 42),
+            "evt_KJ01ZRZTAK9TWHQY407K2E6X3H"
+        );
+        assert_eq!(
+            delivery_id("evt_1", "wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"),
+            "dlv_E3C4N2G4C3RZ10DXNQ32SAJXDZ"
+        );
     }
 
     #[test]
     fn base32_follows_the_alphabet() {
         assert_eq!(base32(&[0xFF; 32]), "Z".repeat(26));
-        assert_eq!(base32(&[0b0000_1000, 0b0100_0000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])[..4], *"1100");
+        assert_eq!(
+            base32(&[
+                0b0000_1000,
+                0b0100_0000,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0
+            ])[..4],
+            *"1100"
+        );
     }
 
     #[test]
@@ -72,7 +104,13 @@ mod tests {
     #[test]
     fn endpoint_ids_are_told_from_others() {
         assert!(is_endpoint_id("wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"));
-        for id in ["", "wh_", "01JD4Y7Q0W9Z3M5T8B6N2K1R4X", "wh_01jd4y7q0w9z3m5t8b6n2k1r4x", "wh_81JD4Y7Q0W9Z3M5T8B6N2K1R4X"] {
+        for id in [
+            "",
+            "wh_",
+            "01JD4Y7Q0W9Z3M5T8B6N2K1R4X",
+            "wh_01jd4y7q0w9z3m5t8b6n2k1r4x",
+            "wh_81JD4Y7Q0W9Z3M5T8B6N2K1R4X",
+        ] {
             assert!(!is_endpoint_id(id), "{id}");
         }
         assert!(!is_endpoint_id("wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4é"));

@@ -106,12 +106,16 @@ impl TypeInfo {
 
     /// Whether a key, or an endpoint made by a key, with these scopes may receive it.
     pub fn is_allowed<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
-        self.required_scope.as_deref().is_none_or(|scope| scopes.iter().any(|s| s.as_ref() == scope))
+        self.required_scope
+            .as_deref()
+            .is_none_or(|scope| scopes.iter().any(|s| s.as_ref() == scope))
     }
 
     /// Whether a tenant with these catalogs has it.
     pub fn is_in(&self, tenant_catalogs: &[String]) -> bool {
-        self.catalog.as_ref().is_none_or(|catalog| tenant_catalogs.contains(catalog))
+        self.catalog
+            .as_ref()
+            .is_none_or(|catalog| tenant_catalogs.contains(catalog))
     }
 
     /// Id of the vault or matter that an event of this type is about: `data.vaultId` or `data.matterId`, as the catalog
@@ -133,7 +137,9 @@ impl TypeInfo {
             Resource::Vault => ids.vault,
             Resource::Matter => ids.matter,
         };
-        serde_json::from_str(id?.get()).ok().map(|id| (resource, id))
+        serde_json::from_str(id?.get())
+            .ok()
+            .map(|id| (resource, id))
     }
 
     pub(crate) fn contract(&self) -> &Contract {
@@ -146,25 +152,41 @@ impl TryFrom<&EventType> for TypeInfo {
 
     /// A type as an operator added it, with its schema compiled: what the clerk checks before it accepts one.
     fn try_from(of: &EventType) -> Result<Self, CatalogError> {
-        let error = |message: String| CatalogError { name: of.name.clone(), message };
+        let error = |message: String| CatalogError {
+            name: of.name.clone(),
+            message,
+        };
         if !is_type_name(&of.name) {
-            return Err(error("the name must be letters, digits, `_` and `-` joined by dots, at most 128".to_owned()));
+            return Err(error(
+                "the name must be letters, digits, `_` and `-` joined by dots, at most 128"
+                    .to_owned(),
+            ));
         }
         let stability = match of.stability.as_str() {
             "stable" => Stability::Stable,
             "beta" => Stability::Beta,
-            other => return Err(error(format!("stability `{other}` is not known; use stable or beta"))),
+            other => {
+                return Err(error(format!(
+                    "stability `{other}` is not known; use stable or beta"
+                )));
+            }
         };
         let resource = match of.resource.as_deref() {
             None => None,
             Some("vault") => Some(Resource::Vault),
             Some("matter") => Some(Resource::Matter),
-            Some(other) => return Err(error(format!("resource `{other}` is not known; use vault or matter"))),
+            Some(other) => {
+                return Err(error(format!(
+                    "resource `{other}` is not known; use vault or matter"
+                )));
+            }
         };
-        let schema =
-            serde_json::from_str(&of.payload_schema).map_err(|e| error(format!("the payload schema is not JSON: {e}")))?;
+        let schema = serde_json::from_str(&of.payload_schema)
+            .map_err(|e| error(format!("the payload schema is not JSON: {e}")))?;
         let contract = Contract::new(schema);
-        contract.compiled().map_err(|e| error(format!("the payload schema is unusable: {e}")))?;
+        contract
+            .compiled()
+            .map_err(|e| error(format!("the payload schema is unusable: {e}")))?;
         Ok(Self {
             name: of.name.clone(),
             stability,

@@ -1,6 +1,8 @@
 //! What a format found in a record, and the checks that all formats share.
 
-use super::{ParseError, SourceRecord, SourceSettings, TenantFrom, headers::Headers, trace_context};
+use super::{
+    ParseError, SourceRecord, SourceSettings, TenantFrom, headers::Headers, trace_context,
+};
 use crate::{event::Event, ids, json_shape};
 use schemas::Source;
 use serde_json::value::RawValue;
@@ -60,9 +62,13 @@ impl Draft<'_> {
             }),
         };
         let tenant = tenant.and_then(|text| plain(text, "the tenant", MAX_TENANT_CHARS));
-        let invalid = |message| ParseError::invalid(message, tenant.clone().ok(), event_type.clone().ok());
+        let invalid =
+            |message| ParseError::invalid(message, tenant.clone().ok(), event_type.clone().ok());
 
-        let id = match self.id.and_then(|id| id.map(|id| plain(id, names.id, MAX_ID_CHARS)).transpose()) {
+        let id = match self
+            .id
+            .and_then(|id| id.map(|id| plain(id, names.id, MAX_ID_CHARS)).transpose())
+        {
             Ok(Some(id)) => id,
             Ok(None) => ids::event_id_from_position(record.topic, record.partition, record.offset),
             Err(message) => return Err(invalid(message)),
@@ -74,7 +80,8 @@ impl Draft<'_> {
         }
         .map_err(&invalid)?;
         let data = self.data.map_err(&invalid)?;
-        json_shape::check(data).map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
+        json_shape::check(data)
+            .map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
         let (tenant, event_type) = match (&tenant, &event_type) {
             (Ok(tenant), Ok(event_type)) => (tenant.clone(), event_type.clone()),
             (Err(message), _) | (_, Err(message)) => return Err(invalid(message.clone())),
@@ -87,14 +94,19 @@ impl Draft<'_> {
             data: data.to_owned(),
             traceparent: self.traceparent.as_deref().and_then(trace_context::valid),
             timestamp_ms: record.timestamp_ms,
-            source: Source { topic: record.topic.to_owned(), partition: record.partition, offset: record.offset },
+            source: Source {
+                topic: record.topic.to_owned(),
+                partition: record.partition,
+                offset: record.offset,
+            },
         })
     }
 }
 
 /// A JSON field that should be a string.
 pub(super) fn string(raw: Option<&RawValue>, name: &str) -> Text {
-    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| format!("`{name}` must be a string"))).transpose()
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| format!("`{name}` must be a string")))
+        .transpose()
 }
 
 /// The data, which may not be absent.
@@ -104,8 +116,14 @@ pub(super) fn present<'a>(raw: Option<&'a RawValue>, name: &str) -> Result<&'a R
 
 /// Reads the object that a value is. `serde` alone would take an array for a struct.
 pub(super) fn object<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
-        Some(b'{') => serde_json::from_str(text).map_err(|e| format!("the value is not readable JSON: {e}")),
+    match text
+        .trim_start_matches([' ', '\t', '\r', '\n'])
+        .as_bytes()
+        .first()
+    {
+        Some(b'{') => {
+            serde_json::from_str(text).map_err(|e| format!("the value is not readable JSON: {e}"))
+        }
         Some(_) => Err("the value is not a JSON object".to_owned()),
         None => Err("the value is empty".to_owned()),
     }
@@ -126,18 +144,25 @@ fn plain(text: String, name: &str, max_chars: usize) -> Result<String, String> {
 
 /// Dotted names: what filters can name.
 pub(crate) fn is_type_name(text: &str) -> bool {
-    let segment = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let segment = |s: &str| {
+        !s.is_empty()
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
     text.len() <= MAX_TYPE_CHARS && text.split('.').all(segment)
 }
 
 fn rfc3339(text: String, name: &str) -> Result<String, String> {
     let valid = text.len() <= MAX_TIME_CHARS && OffsetDateTime::parse(&text, &Rfc3339).is_ok();
-    valid.then_some(text).ok_or_else(|| format!("`{name}` must be an RFC 3339 time, such as 2026-11-21T10:00:00Z"))
+    valid
+        .then_some(text)
+        .ok_or_else(|| format!("`{name}` must be an RFC 3339 time, such as 2026-11-21T10:00:00Z"))
 }
 
 /// UTC, milliseconds, `Z`.
 fn timestamp_text(timestamp_ms: i64) -> Result<String, String> {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let format =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp_ms) * 1_000_000)
         .ok()
         .filter(|time| (0..=9999).contains(&time.year()))

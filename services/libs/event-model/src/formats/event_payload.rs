@@ -8,8 +8,13 @@ use super::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-const NAMES: Names =
-    Names { id: "id", event_type: "event_type", tenant: "tenant", occurred_at: "occurred_at", data: "payload" };
+const NAMES: Names = Names {
+    id: "id",
+    event_type: "event_type",
+    tenant: "tenant",
+    occurred_at: "occurred_at",
+    data: "payload",
+};
 
 #[derive(Deserialize)]
 struct Fields<'a> {

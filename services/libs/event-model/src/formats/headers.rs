@@ -10,12 +10,18 @@ impl<'a> Headers<'a> {
 
     /// The header's text. Names are compared without case, as HTTP bridges write them in any.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
-        let mut found = self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        let Some((_, value)) = found.next() else { return Ok(None) };
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let Some((_, value)) = found.next() else {
+            return Ok(None);
+        };
         if found.next().is_some() {
             return Err(format!("the header `{name}` is given twice"));
         }
-        let text = std::str::from_utf8(value).map_err(|_| format!("the header `{name}` is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(value).map_err(|_| format!("the header `{name}` is not UTF-8"))?;
         Ok(Some(text))
     }
 
@@ -32,7 +38,12 @@ impl<'a> Headers<'a> {
 
 /// A content type without its parameters, in lower case.
 pub(super) fn media_type(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// Whether data of this media type is JSON.

@@ -7,8 +7,13 @@ use super::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-const NAMES: Names =
-    Names { id: "id", event_type: "type", tenant: "tenant", occurred_at: "occurred_at", data: "data" };
+const NAMES: Names = Names {
+    id: "id",
+    event_type: "type",
+    tenant: "tenant",
+    occurred_at: "occurred_at",
+    data: "data",
+};
 
 #[derive(Deserialize)]
 struct Fields<'a> {

@@ -17,16 +17,37 @@ pub struct ParseError {
 
 impl ParseError {
     pub(super) fn unreadable(message: String, tenant: Option<String>) -> Self {
-        Self { reason: "unreadable", message: short(message), tenant, event_type: None }
+        Self {
+            reason: "unreadable",
+            message: short(message),
+            tenant,
+            event_type: None,
+        }
     }
 
     pub(super) fn too_large(bytes: usize, limit_bytes: usize, tenant: Option<String>) -> Self {
-        let message = format!("the value has {bytes} bytes, the limit is {limit_bytes} (delivery.max_payload_bytes)");
-        Self { reason: "too_large", message, tenant, event_type: None }
+        let message = format!(
+            "the value has {bytes} bytes, the limit is {limit_bytes} (delivery.max_payload_bytes)"
+        );
+        Self {
+            reason: "too_large",
+            message,
+            tenant,
+            event_type: None,
+        }
     }
 
-    pub(super) fn invalid(message: String, tenant: Option<String>, event_type: Option<String>) -> Self {
-        Self { reason: "invalid", message: short(message), tenant, event_type }
+    pub(super) fn invalid(
+        message: String,
+        tenant: Option<String>,
+        event_type: Option<String>,
+    ) -> Self {
+        Self {
+            reason: "invalid",
+            message: short(message),
+            tenant,
+            event_type,
+        }
     }
 }
 

@@ -14,7 +14,11 @@ pub struct SourceSettings {
 
 impl Default for SourceSettings {
     fn default() -> Self {
-        Self { format: Format::Auto, tenant: TenantFrom::Field, max_payload_bytes: 262_144 }
+        Self {
+            format: Format::Auto,
+            tenant: TenantFrom::Field,
+            max_payload_bytes: 262_144,
+        }
     }
 }
 
@@ -72,7 +76,10 @@ impl FromStr for TenantFrom {
             ("field", _) => Ok(Self::Field),
             ("header", _) => Ok(Self::Header),
             (_, Some(tenant)) if !tenant.is_empty() => Ok(Self::Fixed(tenant.to_owned())),
-            _ => Err(UnknownSetting { value: value.to_owned(), allowed: "field, header or fixed:<tenant id>" }),
+            _ => Err(UnknownSetting {
+                value: value.to_owned(),
+                allowed: "field, header or fixed:<tenant id>",
+            }),
         }
     }
 }
@@ -82,7 +89,11 @@ impl TenantFrom {
     pub(super) fn known(&self, headers: &Headers<'_>) -> Option<String> {
         match self {
             Self::Fixed(tenant) => Some(tenant.clone()),
-            Self::Header => headers.text("hookline-tenant").ok().flatten().map(str::to_owned),
+            Self::Header => headers
+                .text("hookline-tenant")
+                .ok()
+                .flatten()
+                .map(str::to_owned),
             Self::Field => None,
         }
     }
