@@ -4,7 +4,8 @@ use crate::{Connection, Error, TopicPartition};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{
-        AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier,
+        ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
     config::FromClientConfig,
@@ -35,11 +36,15 @@ impl Admin {
     pub fn new(connection: &Connection) -> Result<Self, Error> {
         let client = AdminClient::from_config(&connection.client(&[], &[]))
             .map_err(|e| Error::from_kafka(&e, "create an admin client"))?;
-        Ok(Self { client: Arc::new(client) })
+        Ok(Self {
+            client: Arc::new(client),
+        })
     }
 
     fn options() -> AdminOptions {
-        AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
+        AdminOptions::new()
+            .operation_timeout(Some(TIMEOUT))
+            .request_timeout(Some(TIMEOUT))
     }
 
     /// All topics whose name begins with `prefix`, with partitions and replication.
@@ -58,8 +63,10 @@ impl Admin {
                 .filter(|t| t.name().starts_with(&prefix) && t.error().is_none())
                 .map(|t| {
                     let replication = t.partitions().first().map_or(0, |p| p.replicas().len());
-                    let described =
-                        Described { partitions: count(t.partitions().len()), replication: count(replication) };
+                    let described = Described {
+                        partitions: count(t.partitions().len()),
+                        replication: count(replication),
+                    };
                     (t.name().to_owned(), described)
                 })
                 .collect())
@@ -77,7 +84,9 @@ impl Admin {
                 .fetch_metadata(Some("__none__"), TIMEOUT)
                 .map_err(|e| Error::from_kafka(&e, "list the brokers"))?;
             let brokers = metadata.brokers();
-            let one = brokers.first().map_or(-1, rdkafka::metadata::MetadataBroker::id);
+            let one = brokers
+                .first()
+                .map_or(-1, rdkafka::metadata::MetadataBroker::id);
             Ok((brokers.len(), one))
         })
         .await
@@ -116,7 +125,10 @@ impl Admin {
             .await
             .map_err(|e| Error::from_kafka(&e, &format!("delete topic {name}")))?;
         match results.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic))) => Ok(false),
+            Some(Err((
+                _,
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+            ))) => Ok(false),
             Some(Err((_, code))) => Err(Error::from_code(code, &format!("delete topic {name}"))),
             _ => Ok(true),
         }
@@ -124,12 +136,22 @@ impl Admin {
 
     /// A topic's settings, all of them.
     pub async fn settings(&self, name: &str) -> Result<HashMap<String, String>, Error> {
-        self.describe(&ResourceSpecifier::Topic(name), &format!("describe topic {name}"), false).await
+        self.describe(
+            &ResourceSpecifier::Topic(name),
+            &format!("describe topic {name}"),
+            false,
+        )
+        .await
     }
 
     /// A broker's settings, all of them.
     pub async fn broker_settings(&self, id: i32) -> Result<HashMap<String, String>, Error> {
-        self.describe(&ResourceSpecifier::Broker(id), &format!("describe broker {id}"), false).await
+        self.describe(
+            &ResourceSpecifier::Broker(id),
+            &format!("describe broker {id}"),
+            false,
+        )
+        .await
     }
 
     async fn describe(
@@ -163,14 +185,19 @@ impl Admin {
     /// Sets these settings of a topic and keeps the others that were set on it (altering replaces everything).
     pub async fn set(&self, name: &str, config: &[(String, String)]) -> Result<(), Error> {
         let what = format!("change topic {name}");
-        let mut all = self.describe(&ResourceSpecifier::Topic(name), &what, true).await?;
+        let mut all = self
+            .describe(&ResourceSpecifier::Topic(name), &what, true)
+            .await?;
         all.extend(config.iter().cloned());
         let mut alter = AlterConfig::new(ResourceSpecifier::Topic(name));
         for (key, value) in &all {
             alter = alter.set(key, value);
         }
-        let results =
-            self.client.alter_configs([&alter], &Self::options()).await.map_err(|e| Error::from_kafka(&e, &what))?;
+        let results = self
+            .client
+            .alter_configs([&alter], &Self::options())
+            .await
+            .map_err(|e| Error::from_kafka(&e, &what))?;
         match results.into_iter().next() {
             Some(Err((_, code))) => Err(Error::from_code(code, &what)),
             _ => Ok(()),
@@ -185,14 +212,22 @@ impl Admin {
         let what = "delete records";
         let mut list = TopicPartitionList::with_capacity(below.len());
         for (partition, offset) in below {
-            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*offset))
-                .map_err(|e| Error::Other(format!("{what} below {offset} of {partition}: {e}")))?;
+            list.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                Offset::Offset(*offset),
+            )
+            .map_err(|e| Error::Other(format!("{what} below {offset} of {partition}: {e}")))?;
         }
-        let answer =
-            self.client.delete_records(&list, &Self::options()).await.map_err(|e| Error::from_kafka(&e, what))?;
+        let answer = self
+            .client
+            .delete_records(&list, &Self::options())
+            .await
+            .map_err(|e| Error::from_kafka(&e, what))?;
         for element in answer.elements() {
             match element.error() {
-                Ok(()) | Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Ok(())
+                | Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err(error) => return Err(Error::from_kafka(&error, element.topic())),
             }
         }

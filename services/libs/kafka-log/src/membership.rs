@@ -19,7 +19,7 @@ use std::{
         mpsc as std_mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 /// (280 partitions with 3.9 KB each were refused, 250 passed).
 const MAX_COMMIT_BYTES: usize = 512 * 1024;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to join.
 #[derive(Debug, Clone)]
@@ -79,10 +80,16 @@ impl Commit {
     pub(crate) fn list(commits: &[Commit]) -> Result<TopicPartitionList, Error> {
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for commit in commits {
-            let mut element = list.add_partition(&commit.partition.topic, commit.partition.partition);
+            let mut element =
+                list.add_partition(&commit.partition.topic, commit.partition.partition);
             element
                 .set_offset(Offset::Offset(commit.offset))
-                .map_err(|e| Error::Other(format!("offset {} of {}: {e}", commit.offset, commit.partition)))?;
+                .map_err(|e| {
+                    Error::Other(format!(
+                        "offset {} of {}: {e}",
+                        commit.offset, commit.partition
+                    ))
+                })?;
             element.set_metadata(commit.metadata.as_str());
         }
         Ok(list)
@@ -104,7 +111,7 @@ pub struct GroupMetadata(pub(crate) ConsumerGroupMetadata);
 /// Membership in a group. Leaves the group when closed or dropped.
 pub struct Membership {
     inner: Arc<Inner>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 struct Inner {
@@ -121,7 +128,10 @@ struct Events {
 
 impl Membership {
     /// Joins the group. What happens to partitions arrives on the receiver; keep reading it.
-    pub fn join(connection: &Connection, options: &MembershipOptions) -> Result<(Self, mpsc::Receiver<Ownership>), Error> {
+    pub fn join(
+        connection: &Connection,
+        options: &MembershipOptions,
+    ) -> Result<(Self, mpsc::Receiver<Ownership>), Error> {
         let session_ms = options.session_timeout.as_millis().to_string();
         let heartbeat_ms = (options.session_timeout.as_millis() / 4).to_string();
         let mut config = connection.client(
@@ -145,25 +155,44 @@ impl Membership {
             config.set("group.instance.id", format!("{id}.{}", options.group));
         }
         let (sender, receiver) = mpsc::channel(64);
-        let events =
-            Events { sender, owned: Mutex::new(HashSet::new()), revoke_timeout: options.revoke_timeout };
+        let events = Events {
+            sender,
+            owned: Mutex::new(HashSet::new()),
+            revoke_timeout: options.revoke_timeout,
+        };
         let consumer: BaseConsumer<Events> = BaseConsumer::from_config_and_context(&config, events)
             .map_err(|e| Error::from_kafka(&e, "create a group member"))?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).map_err(|e| Error::from_kafka(&e, &topics.join(", ")))?;
-        let inner = Arc::new(Inner { consumer, stop: AtomicBool::new(false) });
+        consumer
+            .subscribe(&topics)
+            .map_err(|e| Error::from_kafka(&e, &topics.join(", ")))?;
+        let inner = Arc::new(Inner {
+            consumer,
+            stop: AtomicBool::new(false),
+        });
         let polled = inner.clone();
         let thread = thread::Builder::new()
             .name(format!("member {}", options.group))
             .spawn(move || polled.run())
             .map_err(|e| Error::Other(format!("start a thread: {e}")))?;
-        Ok((Self { inner, thread: Some(thread) }, receiver))
+        Ok((
+            Self {
+                inner,
+                thread: Mutex::new(Some(thread)),
+            },
+            receiver,
+        ))
     }
 
     /// What is committed for these partitions, of any topic. Waits for open transactions that contain their offsets.
-    pub async fn committed(&self, partitions: Vec<TopicPartition>) -> Result<Vec<Committed>, Error> {
+    pub async fn committed(
+        &self,
+        partitions: Vec<TopicPartition>,
+    ) -> Result<Vec<Committed>, Error> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.committed(&partitions)).await.map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || inner.committed(&partitions))
+            .await
+            .map_err(|_| Error::Stopped)?
     }
 
     /// Commits, under the authority of owned partitions: what an entry's first part names must be owned now, else the
@@ -173,7 +202,9 @@ impl Membership {
         commits: Vec<(TopicPartition, Vec<Commit>)>,
     ) -> Result<Vec<TopicPartition>, Error> {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.commit_owned(commits)).await.map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || inner.commit_owned(commits))
+            .await
+            .map_err(|_| Error::Stopped)?
     }
 
     /// Proof of membership, to be taken afresh for each transaction.
@@ -187,25 +218,24 @@ impl Membership {
 
     /// Whether this partition is owned at this moment.
     pub fn owns(&self, partition: &TopicPartition) -> bool {
-        self.inner.consumer.context().owned.lock().contains(partition)
+        self.inner
+            .consumer
+            .context()
+            .owned
+            .lock()
+            .contains(partition)
     }
 
-    /// Leaves the group; partitions still owned are revoked first (and arrive as [`Ownership::Revoked`]).
-    pub async fn leave(mut self) {
-        let thread = self.thread.take();
+    /// Leaves the group; partitions still owned are revoked first (and arrive as [`Ownership::Revoked`]). Returns when
+    /// the group has let the member go, or Kafka doesn't answer for too long.
+    pub async fn leave(&self) {
         self.inner.stop.store(true, Ordering::Relaxed);
-        let inner = self.inner.clone();
-        drop(self);
-        let left = tokio::task::spawn_blocking(move || {
-            if let Some(thread) = thread
-                && thread.join().is_err()
-            {
-                tracing::error!("the group member's thread panicked");
-            }
-            drop(inner);
-        });
-        if left.await.is_err() {
-            tracing::error!("leaving the group panicked");
+        let Some(thread) = self.thread.lock().take() else {
+            return;
+        };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the group member's thread panicked");
         }
     }
 }
@@ -226,10 +256,13 @@ impl Inner {
                 Some(Err(error)) => tracing::warn!(%error, "group member"),
             }
         }
-        // Leaves the group from here, so that its rebalance runs on this thread.
-        self.consumer.unsubscribe();
-        let deadline = std::time::Instant::now() + Duration::from_secs(5);
-        while !self.consumer.context().owned.lock().is_empty() && std::time::Instant::now() < deadline {
+        // Leaves from here, so that the last rebalance runs on this thread.
+        if let Err(error) = self.consumer.close_queue() {
+            tracing::warn!(%error, "leave the group");
+            return;
+        }
+        let deadline = Instant::now() + LEAVE_TIMEOUT;
+        while !self.consumer.closed() && Instant::now() < deadline {
             let _ = self.consumer.poll(Duration::from_millis(20));
         }
     }
@@ -245,7 +278,9 @@ impl Inner {
             .map_err(|e| Error::from_kafka(&e, "fetch committed offsets"))?;
         let mut committed = Vec::with_capacity(partitions.len());
         for element in answer.elements() {
-            element.error().map_err(|e| Error::from_kafka(&e, element.topic()))?;
+            element
+                .error()
+                .map_err(|e| Error::from_kafka(&e, element.topic()))?;
             let offset = match element.offset() {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
@@ -259,7 +294,10 @@ impl Inner {
         Ok(committed)
     }
 
-    fn commit_owned(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
+    fn commit_owned(
+        &self,
+        commits: Vec<(TopicPartition, Vec<Commit>)>,
+    ) -> Result<Vec<TopicPartition>, Error> {
         let owned = self.consumer.context().owned.lock();
         let mut made = Vec::with_capacity(commits.len());
         let mut batch: Vec<Commit> = Vec::new();
@@ -284,7 +322,9 @@ fn commit_batches(consumer: &BaseConsumer<Events>, commits: &[Commit]) -> Result
             end += 1;
         }
         let list = Commit::list(&commits[start..end])?;
-        consumer.commit(&list, CommitMode::Sync).map_err(|e| Error::from_kafka(&e, "commit offsets"))?;
+        consumer
+            .commit(&list, CommitMode::Sync)
+            .map_err(|e| Error::from_kafka(&e, "commit offsets"))?;
         start = end;
     }
     Ok(())
@@ -297,9 +337,17 @@ impl ClientContext for Events {
 }
 
 impl ConsumerContext for Events {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions: Vec<TopicPartition> =
-            list.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect();
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        err: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let partitions: Vec<TopicPartition> = list
+            .elements()
+            .iter()
+            .map(|e| TopicPartition::new(e.topic(), e.partition()))
+            .collect();
         if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.assign(consumer, list, partitions);
         } else {
@@ -309,7 +357,12 @@ impl ConsumerContext for Events {
 }
 
 impl Events {
-    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList, partitions: Vec<TopicPartition>) {
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &mut TopicPartitionList,
+        partitions: Vec<TopicPartition>,
+    ) {
         // An explicit offset asks nothing of the brokers; the partition is paused, so it is never read from there.
         if let Err(error) = list.set_all_offsets(Offset::Offset(0)) {
             tracing::error!(%error, "set offsets of an assignment");
@@ -328,14 +381,21 @@ impl Events {
         self.tell(Ownership::Assigned(partitions));
     }
 
-    fn unassign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<TopicPartition>) {
+    fn unassign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        list: &TopicPartitionList,
+        partitions: Vec<TopicPartition>,
+    ) {
         if consumer.assignment_lost() {
             self.forget(&partitions);
             self.tell(Ownership::Lost(partitions));
         } else if !partitions.is_empty() {
             let (answer, commits) = std_mpsc::sync_channel(1);
             self.tell(Ownership::Revoked(partitions.clone(), answer));
-            let last = commits.recv_timeout(self.revoke_timeout).unwrap_or_default();
+            let last = commits
+                .recv_timeout(self.revoke_timeout)
+                .unwrap_or_default();
             let mut owned = self.owned.lock();
             if let Err(error) = commit_batches(consumer, &last) {
                 tracing::warn!(%error, "last commit of revoked partitions; their new owner may repeat what was in flight");

@@ -1,7 +1,9 @@
 //! Names of topics, groups and transactional ids: the prefix and nothing but it tells installations apart.
 
 /// Delays of the retry topics in seconds: one topic each, doubling.
-pub const RETRY_TIERS_SEC: [u32; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
+pub const RETRY_TIERS_SEC: [u32; 16] = [
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768,
+];
 
 /// Names under one prefix (`hookline.` unless configured).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,9 @@ macro_rules! fixed {
 
 impl Names {
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into() }
+        Self {
+            prefix: prefix.into(),
+        }
     }
 
     pub fn prefix(&self) -> &str {

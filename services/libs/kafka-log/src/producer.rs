@@ -31,7 +31,12 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(topic: impl Into<String>, partition: i32, key: impl Into<Vec<u8>>, value: Vec<u8>) -> Self {
+    pub fn new(
+        topic: impl Into<String>,
+        partition: i32,
+        key: impl Into<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Self {
         Self {
             topic: topic.into(),
             partition: Some(partition),
@@ -91,7 +96,10 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiter: Box<Waiter>) {
         let outcome = match result {
-            Ok(message) => Ok(Position { partition: message.partition(), offset: message.offset() }),
+            Ok(message) => Ok(Position {
+                partition: message.partition(),
+                offset: message.offset(),
+            }),
             Err((error, message)) => Err(Error::from_kafka(error, message.topic())),
         };
         // The receiver may have stopped waiting: then nobody relies on the record.
@@ -127,14 +135,22 @@ impl Producer {
         );
         let native = ThreadedProducer::from_config_and_context(&config, Reports)
             .map_err(|e| Error::from_kafka(&e, "create a producer"))?;
-        Ok(Self { native: Arc::new(native), permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) })
+        Ok(Self {
+            native: Arc::new(native),
+            permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        })
     }
 
     /// Hands the record to the client and returns at once when fewer than 20,000 are under way, else waits for room.
     /// Records of one caller keep their order. Dropping the [`Ack`] doesn't take the record back.
     pub async fn send(&self, record: &Outgoing) -> Result<Ack, Error> {
         loop {
-            let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
+            let permit = self
+                .permits
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| Error::Stopped)?;
             match hand_over(&self.native, record, permit) {
                 Err(HandOver::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(HandOver::Failed(error)) => return Err(error),
@@ -164,9 +180,13 @@ impl Producer {
     /// Waits until everything sent so far is acknowledged or given up.
     pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let native = self.native.clone();
-        tokio::task::spawn_blocking(move || native.flush(timeout).map_err(|e| Error::from_kafka(&e, "flush")))
-            .await
-            .map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || {
+            native
+                .flush(timeout)
+                .map_err(|e| Error::from_kafka(&e, "flush"))
+        })
+        .await
+        .map_err(|_| Error::Stopped)?
     }
 }
 
@@ -175,17 +195,28 @@ pub(crate) enum HandOver {
     Failed(Error),
 }
 
-pub(crate) fn hand_over(native: &Native, record: &Outgoing, permit: OwnedSemaphorePermit) -> Result<Ack, HandOver> {
+pub(crate) fn hand_over(
+    native: &Native,
+    record: &Outgoing,
+    permit: OwnedSemaphorePermit,
+) -> Result<Ack, HandOver> {
     let (done, ack) = oneshot::channel();
-    let waiter = Box::new(Waiter { done, _permit: permit });
-    let mut base: BaseRecord<'_, [u8], [u8], Box<Waiter>> = BaseRecord::with_opaque_to(&record.topic, waiter);
+    let waiter = Box::new(Waiter {
+        done,
+        _permit: permit,
+    });
+    let mut base: BaseRecord<'_, [u8], [u8], Box<Waiter>> =
+        BaseRecord::with_opaque_to(&record.topic, waiter);
     base.partition = record.partition;
     base.key = record.key.as_deref();
     base.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         base.headers = Some(headers);
     }

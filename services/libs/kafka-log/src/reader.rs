@@ -28,7 +28,10 @@ pub enum Start {
 pub enum Item {
     Record(Record),
     /// Everything below this offset of this partition has been delivered (also what only holds transaction markers).
-    Reached { partition: TopicPartition, offset: i64 },
+    Reached {
+        partition: TopicPartition,
+        offset: i64,
+    },
 }
 
 /// Settings of one reader.
@@ -44,7 +47,11 @@ pub struct ReaderOptions {
 
 impl ReaderOptions {
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), prefetch_bytes: 16 << 20, fetch_bytes: 1 << 20 }
+        Self {
+            name: name.into(),
+            prefetch_bytes: 16 << 20,
+            fetch_bytes: 1 << 20,
+        }
     }
 }
 
@@ -60,12 +67,21 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     pub fn new(start: Start) -> Self {
-        Self { start, window_bytes: 4 << 20, report_reached: false }
+        Self {
+            start,
+            window_bytes: 4 << 20,
+            report_reached: false,
+        }
     }
 }
 
 pub(crate) enum Command {
-    Add(TopicPartition, ReadOptions, mpsc::Sender<Item>, oneshot::Sender<Result<i64, Error>>),
+    Add(
+        TopicPartition,
+        ReadOptions,
+        mpsc::Sender<Item>,
+        oneshot::Sender<Result<i64, Error>>,
+    ),
     Remove(Vec<TopicPartition>, oneshot::Sender<()>),
 }
 
@@ -91,14 +107,20 @@ impl Reader {
         sink: mpsc::Sender<Item>,
     ) -> Result<i64, Error> {
         let (done, answer) = oneshot::channel();
-        self.commands.send(Command::Add(partition, options, sink, done)).map_err(|_| Error::Stopped)?;
+        self.commands
+            .send(Command::Add(partition, options, sink, done))
+            .map_err(|_| Error::Stopped)?;
         answer.await.map_err(|_| Error::Stopped)?
     }
 
     /// Stops reading these partitions; when it returns, nothing more of them arrives.
     pub async fn remove(&self, partitions: Vec<TopicPartition>) {
         let (done, answer) = oneshot::channel();
-        if self.commands.send(Command::Remove(partitions, done)).is_ok() {
+        if self
+            .commands
+            .send(Command::Remove(partitions, done))
+            .is_ok()
+        {
             // An error means that the thread has ended: then nothing arrives either.
             let _ = answer.await;
         }

@@ -15,7 +15,10 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
@@ -43,7 +46,11 @@ pub struct Record {
 impl Record {
     /// The value of the last header of this name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_ref())
+        self.headers
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_ref())
     }
 }
 
@@ -57,7 +64,10 @@ pub struct Credit {
 impl Credit {
     pub(crate) fn take(window: &Arc<AtomicUsize>, bytes: usize) -> Self {
         window.fetch_add(bytes, Ordering::Relaxed);
-        Self { bytes, window: window.clone() }
+        Self {
+            bytes,
+            window: window.clone(),
+        }
     }
 
     /// Size of the record: key, value and a fixed overhead, in bytes.

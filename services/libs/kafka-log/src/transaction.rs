@@ -32,7 +32,11 @@ impl TransactionalProducer {
     /// Fences every predecessor with this id, aborts what it left hanging, and waits for that.
     pub async fn start(connection: &Connection, transactional_id: &str) -> Result<Self, Error> {
         let config = connection.client(
-            &[("linger.ms", "0"), ("topic.metadata.propagation.max.ms", "3000"), ("compression.type", "lz4")],
+            &[
+                ("linger.ms", "0"),
+                ("topic.metadata.propagation.max.ms", "3000"),
+                ("compression.type", "lz4"),
+            ],
             &[
                 ("transactional.id", transactional_id),
                 ("transaction.timeout.ms", "10000"),
@@ -44,9 +48,15 @@ impl TransactionalProducer {
         );
         let native = Native::from_config_and_context(&config, Reports)
             .map_err(|e| Error::from_kafka(&e, "create a transactional producer"))?;
-        let this =
-            Self { native: Arc::new(native), permits: Arc::new(Semaphore::new(MAX_RECORDS)), open: false };
-        this.retried("init_transactions", |native| native.init_transactions(CALL_TIMEOUT)).await?;
+        let this = Self {
+            native: Arc::new(native),
+            permits: Arc::new(Semaphore::new(MAX_RECORDS)),
+            open: false,
+        };
+        this.retried("init_transactions", |native| {
+            native.init_transactions(CALL_TIMEOUT)
+        })
+        .await?;
         Ok(this)
     }
 
@@ -55,13 +65,18 @@ impl TransactionalProducer {
         if self.open {
             self.abort_open().await?;
         }
-        self.native.begin_transaction().map_err(|e| classify(&e, "begin a transaction"))?;
+        self.native
+            .begin_transaction()
+            .map_err(|e| classify(&e, "begin a transaction"))?;
         self.open = true;
         Ok(Transaction { producer: self })
     }
 
     async fn abort_open(&mut self) -> Result<(), Error> {
-        self.retried("abort a transaction", |native| native.abort_transaction(CALL_TIMEOUT)).await?;
+        self.retried("abort a transaction", |native| {
+            native.abort_transaction(CALL_TIMEOUT)
+        })
+        .await?;
         self.open = false;
         Ok(())
     }
@@ -78,7 +93,9 @@ impl TransactionalProducer {
                 tries += 1;
                 match call(&native) {
                     Ok(()) => return Ok(()),
-                    Err(KafkaError::Transaction(e)) if e.is_retriable() && !e.txn_requires_abort() && tries < TRIES => {
+                    Err(KafkaError::Transaction(e))
+                        if e.is_retriable() && !e.txn_requires_abort() && tries < TRIES =>
+                    {
                         tracing::debug!(what, error = %e, "trying again");
                         std::thread::sleep(Duration::from_millis(100));
                     }
@@ -100,7 +117,13 @@ impl Transaction<'_> {
     /// Adds a record. Its ack gives the offset; it is visible to readers only once the transaction commits.
     pub async fn send(&self, record: &Outgoing) -> Result<Ack, Error> {
         loop {
-            let permit = self.producer.permits.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
+            let permit = self
+                .producer
+                .permits
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| Error::Stopped)?;
             match hand_over(&self.producer.native, record, permit) {
                 Err(HandOver::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(HandOver::Failed(error)) => return Err(error),
@@ -110,11 +133,17 @@ impl Transaction<'_> {
     }
 
     /// Adds the offsets that the records answer. `group` must have been taken from the membership just now.
-    pub async fn commit_offsets(&self, offsets: &[Commit], group: GroupMetadata) -> Result<(), Error> {
+    pub async fn commit_offsets(
+        &self,
+        offsets: &[Commit],
+        group: GroupMetadata,
+    ) -> Result<(), Error> {
         let list = Commit::list(offsets)?;
         let what = "commit offsets in a transaction";
         self.producer
-            .retried(what, move |native| native.send_offsets_to_transaction(&list, &group.0, CALL_TIMEOUT))
+            .retried(what, move |native| {
+                native.send_offsets_to_transaction(&list, &group.0, CALL_TIMEOUT)
+            })
             .await
     }
 
@@ -122,7 +151,9 @@ impl Transaction<'_> {
     pub async fn commit(self) -> Result<(), Error> {
         let result = self
             .producer
-            .retried("commit a transaction", |native| native.commit_transaction(CALL_TIMEOUT))
+            .retried("commit a transaction", |native| {
+                native.commit_transaction(CALL_TIMEOUT)
+            })
             .await;
         match result {
             Ok(()) => {
@@ -150,10 +181,13 @@ fn classify(error: &KafkaError, what: &str) -> Error {
     use RDKafkaErrorCode as Code;
     let text = format!("{what}: {inner}");
     match inner.code() {
-        Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch | Code::InvalidTransactionalState => {
-            Error::Fenced(text)
+        Code::ProducerFenced
+        | Code::Fenced
+        | Code::InvalidProducerEpoch
+        | Code::InvalidTransactionalState => Error::Fenced(text),
+        Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId => {
+            Error::NotAMember(text)
         }
-        Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId => Error::NotAMember(text),
         _ if inner.is_fatal() => Error::Fenced(text),
         _ if inner.txn_requires_abort() => Error::Aborted(text),
         code => Error::from_code(code, what),

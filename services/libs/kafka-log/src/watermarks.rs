@@ -18,9 +18,11 @@ pub struct Watermarks {
 impl Watermarks {
     pub fn new(connection: &Connection) -> Result<Self, Error> {
         let config = connection.client(&[], &[("isolation.level", "read_committed")]);
-        let consumer =
-            BaseConsumer::from_config(&config).map_err(|e| Error::from_kafka(&e, "create a client for offsets"))?;
-        Ok(Self { consumer: Arc::new(consumer) })
+        let consumer = BaseConsumer::from_config(&config)
+            .map_err(|e| Error::from_kafka(&e, "create a client for offsets"))?;
+        Ok(Self {
+            consumer: Arc::new(consumer),
+        })
     }
 
     /// First offset still kept, and the end of what is committed (the last stable offset).
@@ -44,8 +46,16 @@ impl Watermarks {
             let metadata = consumer
                 .fetch_metadata(Some(&topic), CALL_TIMEOUT)
                 .map_err(|e| Error::from_kafka(&e, &topic))?;
-            let count = metadata.topics().iter().find(|t| t.name() == topic).map_or(0, |t| t.partitions().len());
-            if count == 0 { Err(Error::UnknownTopic(topic)) } else { Ok(i32::try_from(count).unwrap_or(i32::MAX)) }
+            let count = metadata
+                .topics()
+                .iter()
+                .find(|t| t.name() == topic)
+                .map_or(0, |t| t.partitions().len());
+            if count == 0 {
+                Err(Error::UnknownTopic(topic))
+            } else {
+                Ok(i32::try_from(count).unwrap_or(i32::MAX))
+            }
         })
         .await
         .map_err(|_| Error::Stopped)?

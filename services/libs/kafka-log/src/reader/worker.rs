@@ -87,10 +87,16 @@ pub(super) fn spawn(
         ],
     );
     let make = || {
-        BaseConsumer::from_config_and_context(&config, Quiet).map_err(|e| Error::from_kafka(&e, "create a reader"))
+        BaseConsumer::from_config_and_context(&config, Quiet)
+            .map_err(|e| Error::from_kafka(&e, "create a reader"))
     };
-    let worker =
-        Worker { consumer: make()?, offsets: make()?, commands, readings: HashMap::new(), paused: 0 };
+    let worker = Worker {
+        consumer: make()?,
+        offsets: make()?,
+        commands,
+        readings: HashMap::new(),
+        paused: 0,
+    };
     thread::Builder::new()
         .name(format!("read {}", options.name))
         .spawn(move || worker.run())
@@ -119,7 +125,10 @@ impl Worker {
                 let _ = self.consumer.poll(Duration::ZERO);
                 continue;
             }
-            let polled = self.consumer.poll(wait).map(|r| r.map(|message| detach(&message)));
+            let polled = self
+                .consumer
+                .poll(wait)
+                .map(|r| r.map(|message| detach(&message)));
             wait = match polled {
                 Some(Ok(raw)) => {
                     self.hand_on(raw);
@@ -156,7 +165,12 @@ impl Worker {
         }
     }
 
-    fn add(&mut self, partition: &TopicPartition, options: &ReadOptions, sink: mpsc::Sender<Item>) -> Result<i64, Error> {
+    fn add(
+        &mut self,
+        partition: &TopicPartition,
+        options: &ReadOptions,
+        sink: mpsc::Sender<Item>,
+    ) -> Result<i64, Error> {
         self.remove(partition);
         let (first, end) = self
             .offsets
@@ -173,7 +187,9 @@ impl Worker {
             Start::Offset(offset) => offset,
         };
         let list = one(partition, start)?;
-        self.consumer.incremental_assign(&list).map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
+        self.consumer
+            .incremental_assign(&list)
+            .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
         let reading = Reading {
             sink,
             window: Arc::new(AtomicUsize::new(0)),
@@ -184,7 +200,10 @@ impl Worker {
             next: start,
             reported: -1,
         };
-        self.readings.entry(partition.topic.clone()).or_default().insert(partition.partition, reading);
+        self.readings
+            .entry(partition.topic.clone())
+            .or_default()
+            .insert(partition.partition, reading);
         Ok(start)
     }
 
@@ -195,7 +214,9 @@ impl Worker {
             .offsets
             .offsets_for_times(one(partition, ms)?, CALL_TIMEOUT)
             .map_err(|e| Error::from_kafka(&e, &what))?;
-        let Some(element) = answer.find_partition(&partition.topic, partition.partition) else { return Ok(None) };
+        let Some(element) = answer.find_partition(&partition.topic, partition.partition) else {
+            return Ok(None);
+        };
         element.error().map_err(|e| Error::from_kafka(&e, &what))?;
         Ok(match element.offset() {
             Offset::Offset(offset) => Some(offset),
@@ -204,8 +225,12 @@ impl Worker {
     }
 
     fn remove(&mut self, partition: &TopicPartition) {
-        let Some(partitions) = self.readings.get_mut(&partition.topic) else { return };
-        let Some(reading) = partitions.remove(&partition.partition) else { return };
+        let Some(partitions) = self.readings.get_mut(&partition.topic) else {
+            return;
+        };
+        let Some(reading) = partitions.remove(&partition.partition) else {
+            return;
+        };
         if partitions.is_empty() {
             self.readings.remove(&partition.topic);
         }
@@ -213,7 +238,9 @@ impl Worker {
             self.paused -= 1;
         }
         let removed = one(partition, 0).and_then(|list| {
-            self.consumer.incremental_unassign(&list).map_err(|e| Error::from_kafka(&e, &partition.to_string()))
+            self.consumer
+                .incremental_unassign(&list)
+                .map_err(|e| Error::from_kafka(&e, &partition.to_string()))
         });
         if let Err(error) = removed {
             tracing::warn!(%partition, %error, "stop reading");
@@ -221,9 +248,18 @@ impl Worker {
     }
 
     fn hand_on(&mut self, raw: Detached) {
-        let Some((topic, _)) = self.readings.get_key_value(raw.topic.as_str()) else { return };
-        let partition = TopicPartition { topic: topic.clone(), partition: raw.partition };
-        let Some(reading) = self.readings.get_mut(&partition.topic).and_then(|p| p.get_mut(&raw.partition)) else {
+        let Some((topic, _)) = self.readings.get_key_value(raw.topic.as_str()) else {
+            return;
+        };
+        let partition = TopicPartition {
+            topic: topic.clone(),
+            partition: raw.partition,
+        };
+        let Some(reading) = self
+            .readings
+            .get_mut(&partition.topic)
+            .and_then(|p| p.get_mut(&raw.partition))
+        else {
             return;
         };
         if raw.offset < reading.next {
@@ -248,7 +284,8 @@ impl Worker {
             self.remove(&partition);
             return;
         }
-        let full = !reading.held.is_empty() || reading.window.load(Ordering::Relaxed) >= reading.window_bytes;
+        let full = !reading.held.is_empty()
+            || reading.window.load(Ordering::Relaxed) >= reading.window_bytes;
         if full && !reading.paused {
             reading.paused = true;
             self.paused += 1;
@@ -258,7 +295,11 @@ impl Worker {
 
     fn set_paused(&self, partition: &TopicPartition, paused: bool) {
         let result = one(partition, 0).and_then(|list| {
-            let result = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+            let result = if paused {
+                self.consumer.pause(&list)
+            } else {
+                self.consumer.resume(&list)
+            };
             result.map_err(|e| Error::from_kafka(&e, &partition.to_string()))
         });
         if let Err(error) = result {
@@ -272,7 +313,10 @@ impl Worker {
         let mut resumed = Vec::new();
         for (topic, partitions) in &mut self.readings {
             for (number, reading) in partitions.iter_mut().filter(|(_, r)| r.paused) {
-                let partition = TopicPartition { topic: topic.clone(), partition: *number };
+                let partition = TopicPartition {
+                    topic: topic.clone(),
+                    partition: *number,
+                };
                 if !reading.push_held() {
                     gone.push(partition);
                 } else if reading.held.is_empty()
@@ -294,14 +338,23 @@ impl Worker {
 
     /// Tells receivers how far the client's position has moved past the last record: transaction markers count.
     fn report_reached(&mut self) {
-        if !self.readings.values().flat_map(HashMap::values).any(|r| r.report_reached) {
+        if !self
+            .readings
+            .values()
+            .flat_map(HashMap::values)
+            .any(|r| r.report_reached)
+        {
             return;
         }
-        let Ok(positions) = self.consumer.position() else { return };
+        let Ok(positions) = self.consumer.position() else {
+            return;
+        };
         let mut gone = Vec::new();
         for element in positions.elements() {
-            let Some(reading) =
-                self.readings.get_mut(element.topic()).and_then(|p| p.get_mut(&element.partition()))
+            let Some(reading) = self
+                .readings
+                .get_mut(element.topic())
+                .and_then(|p| p.get_mut(&element.partition()))
             else {
                 continue;
             };
@@ -313,7 +366,10 @@ impl Worker {
                 continue;
             }
             let partition = TopicPartition::new(element.topic(), element.partition());
-            match reading.sink.try_send(Item::Reached { partition: partition.clone(), offset: position }) {
+            match reading.sink.try_send(Item::Reached {
+                partition: partition.clone(),
+                offset: position,
+            }) {
                 Ok(()) => reading.reported = position,
                 // Full: reported at the next quiet moment.
                 Err(mpsc::error::TrySendError::Full(_)) => {}
@@ -327,7 +383,9 @@ impl Worker {
 
     fn failed(&mut self, error: &KafkaError) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.repair_gaps(),
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                self.repair_gaps()
+            }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 tracing::debug!(%error, "a topic being read is gone");
             }
@@ -341,12 +399,21 @@ impl Worker {
             .readings
             .iter()
             .flat_map(|(topic, partitions)| {
-                partitions.iter().map(|(n, r)| (TopicPartition { topic: topic.clone(), partition: *n }, r.next))
+                partitions.iter().map(|(n, r)| {
+                    (
+                        TopicPartition {
+                            topic: topic.clone(),
+                            partition: *n,
+                        },
+                        r.next,
+                    )
+                })
             })
             .collect();
         for (partition, next) in all {
             let Ok((first, end)) =
-                self.offsets.fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+                self.offsets
+                    .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
             else {
                 continue;
             };
@@ -359,12 +426,19 @@ impl Worker {
             } else {
                 continue;
             };
-            let sought = self.consumer.seek(&partition.topic, partition.partition, Offset::Offset(to), CALL_TIMEOUT);
+            let sought = self.consumer.seek(
+                &partition.topic,
+                partition.partition,
+                Offset::Offset(to),
+                CALL_TIMEOUT,
+            );
             if let Err(error) = sought {
                 tracing::error!(%partition, %error, "seek past a gap");
             }
-            if let Some(reading) =
-                self.readings.get_mut(&partition.topic).and_then(|p| p.get_mut(&partition.partition))
+            if let Some(reading) = self
+                .readings
+                .get_mut(&partition.topic)
+                .and_then(|p| p.get_mut(&partition.partition))
             {
                 reading.next = to;
             }
@@ -403,7 +477,12 @@ fn detach(message: &BorrowedMessage<'_>) -> Detached {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()
-            .map(|h| (h.key.to_owned(), h.value.map_or_else(Bytes::new, Bytes::copy_from_slice)))
+            .map(|h| {
+                (
+                    h.key.to_owned(),
+                    h.value.map_or_else(Bytes::new, Bytes::copy_from_slice),
+                )
+            })
             .collect()
     });
     Detached {
@@ -419,7 +498,11 @@ fn detach(message: &BorrowedMessage<'_>) -> Detached {
 
 fn one(partition: &TopicPartition, offset: i64) -> Result<TopicPartitionList, Error> {
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset))
-        .map_err(|e| Error::Other(format!("offset {offset} of {partition}: {e}")))?;
+    list.add_partition_offset(
+        &partition.topic,
+        partition.partition,
+        Offset::Offset(offset),
+    )
+    .map_err(|e| Error::Other(format!("offset {offset} of {partition}: {e}")))?;
     Ok(list)
 }

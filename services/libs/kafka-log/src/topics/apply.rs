@@ -15,7 +15,11 @@ pub enum Applied {
 }
 
 /// Creates and corrects; returns what was changed. Running it again changes nothing.
-pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]) -> Result<Vec<Applied>, Error> {
+pub async fn apply(
+    admin: &Admin,
+    settings: &TopicSettings,
+    topics: &[TopicSpec],
+) -> Result<Vec<Applied>, Error> {
     let replication = replication(admin, settings).await?;
     let existing = admin.topics("").await?;
     let mut applied = Vec::new();
@@ -26,17 +30,26 @@ pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]
             continue;
         };
         if described.partitions != topic.partitions {
-            applied.push(Applied::WrongPartitions(topic.name.clone(), described.partitions, topic.partitions));
+            applied.push(Applied::WrongPartitions(
+                topic.name.clone(),
+                described.partitions,
+                topic.partitions,
+            ));
         }
         let now = admin.settings(&topic.name).await?;
         let differing = differing(&topic.config, &now);
         if differing.is_empty() {
             continue;
         }
-        let wanted: Vec<_> = differing.iter().map(|(key, _, to)| (key.clone(), to.clone())).collect();
+        let wanted: Vec<_> = differing
+            .iter()
+            .map(|(key, _, to)| (key.clone(), to.clone()))
+            .collect();
         admin.set(&topic.name, &wanted).await?;
         applied.extend(
-            differing.into_iter().map(|(key, from, to)| Applied::Changed(topic.name.clone(), key, from, to)),
+            differing
+                .into_iter()
+                .map(|(key, from, to)| Applied::Changed(topic.name.clone(), key, from, to)),
         );
     }
     Ok(applied)
@@ -48,7 +61,9 @@ pub async fn create(admin: &Admin, topic: &TopicSpec, replication: i32) -> Resul
     if replication >= 3 {
         config.push(("min.insync.replicas".into(), "2".into()));
     }
-    admin.create(&topic.name, topic.partitions, replication, &config).await
+    admin
+        .create(&topic.name, topic.partitions, replication, &config)
+        .await
 }
 
 /// The replication factor to use: as configured, else the brokers' default.
@@ -58,7 +73,10 @@ pub async fn replication(admin: &Admin, settings: &TopicSettings) -> Result<i32,
     }
     let (_, broker) = admin.brokers().await?;
     let settings = admin.broker_settings(broker).await?;
-    Ok(settings.get("default.replication.factor").and_then(|v| v.parse().ok()).unwrap_or(-1))
+    Ok(settings
+        .get("default.replication.factor")
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(-1))
 }
 
 /// (setting, value now, value wanted) of those that differ.

@@ -26,28 +26,44 @@ pub async fn check(admin: &Admin, topics: &[TopicSpec]) -> Result<Vec<Finding>, 
     let (brokers, _) = admin.brokers().await?;
     let mut findings = Vec::new();
     for topic in topics {
-        let mut find = |severity, message| findings.push(Finding { severity, topic: topic.name.clone(), message });
+        let mut find = |severity, message| {
+            findings.push(Finding {
+                severity,
+                topic: topic.name.clone(),
+                message,
+            })
+        };
         let Some(described) = existing.get(&topic.name) else {
-            find(Severity::Error, "is missing; run `hookline topics apply`".to_owned());
+            find(
+                Severity::Error,
+                "is missing; run `hookline topics apply`".to_owned(),
+            );
             continue;
         };
         if described.partitions != topic.partitions {
             let (has, wants) = (described.partitions, topic.partitions);
             find(
                 Severity::Error,
-                format!("has {has} partitions, not {wants}: records would be looked for in the wrong one; set kafka.lanes to what it was at first, or recreate the installation"),
+                format!(
+                    "has {has} partitions, not {wants}: records would be looked for in the wrong one; set kafka.lanes to what it was at first, or recreate the installation"
+                ),
             );
         }
         let now = admin.settings(&topic.name).await?;
         for (key, has, wants) in differing(&topic.config, &now) {
             let danger = endangers(&key);
-            find(Severity::Error, format!("{key} is {has}, not {wants}: {danger}; run `hookline topics apply`"));
+            find(
+                Severity::Error,
+                format!("{key} is {has}, not {wants}: {danger}; run `hookline topics apply`"),
+            );
         }
         if brokers >= 3 && described.replication < 3 {
             let has = described.replication;
             find(
                 Severity::Warning,
-                format!("is kept by {has} of {brokers} brokers: losing one can lose records; set kafka.replication_factor = 3 before the first start, or reassign it"),
+                format!(
+                    "is kept by {has} of {brokers} brokers: losing one can lose records; set kafka.replication_factor = 3 before the first start, or reassign it"
+                ),
             );
         }
         let in_sync = now.get("min.insync.replicas").map_or("1", String::as_str);

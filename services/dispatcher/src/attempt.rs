@@ -1,0 +1,315 @@
+//! One attempt: the signed request, and writing down what it came to.
+
+use crate::{
+    context::Context,
+    shard::{Event, Waiting},
+    target::{HeaderNames, Target},
+};
+use bytes::Bytes;
+use delivery_core::{
+    outcome::{AttemptOutcome, FollowUp, Reason, Situation, classify, follow_up},
+    recent::settled_key,
+    retry_after,
+};
+use egress::{Failure, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use kafka_log::Outgoing;
+use rand::Rng;
+use runtime::clock::now_ms;
+use schemas::{AttemptLogged, AttemptResult, AttemptSummary, Delivery};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// First bytes of a response's body that are kept.
+const MAX_RESPONSE_BYTES: usize = 4096;
+const MAX_ERROR_CHARS: usize = 256;
+/// How long a delivery waits when its endpoint's secret can't be decrypted: nothing is ever sent unsigned.
+const UNSIGNABLE_WAIT_MS: i64 = 60_000;
+
+/// A request to make, with all that it holds.
+pub(crate) struct Job {
+    pub(crate) ctx: Arc<Context>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) waiting: Waiting,
+    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) given_up: Arc<AtomicBool>,
+}
+
+/// What the request came to.
+struct Made {
+    started_at_ms: i64,
+    duration: Duration,
+    outcome: Result<Response, Failure>,
+}
+
+impl Job {
+    pub(crate) async fn run(self) {
+        let Job {
+            ctx,
+            target,
+            waiting,
+            permit,
+            events,
+            given_up,
+        } = self;
+        let Waiting {
+            delivery,
+            slot,
+            share,
+            credit,
+            ..
+        } = waiting;
+        let endpoint = target.id.clone();
+        let Some(made) = make(&ctx, &target, &delivery).await else {
+            let now = now_ms();
+            let records = [ctx.waiting(delivery, now + UNSIGNABLE_WAIT_MS, now)];
+            // The shard may have ended: the next owner does it over.
+            let _ = events
+                .send(Event::Responded {
+                    endpoint,
+                    took: Duration::ZERO,
+                })
+                .await;
+            if ctx.write_until_done(&records, &given_up).await {
+                let _ = events
+                    .send(Event::Settled {
+                        slot,
+                        permit: Some(permit),
+                        ended: None,
+                    })
+                    .await;
+            }
+            return;
+        };
+        runtime::crash_point("dispatcher.after_response");
+        let _ = events
+            .send(Event::Responded {
+                endpoint,
+                took: made.duration,
+            })
+            .await;
+        let generation_key = settled_key(&delivery.delivery_id, delivery.generation);
+        let (mut records, follow_up) = what_follows(&ctx, &target, delivery, made);
+        if given_up.load(Ordering::Relaxed) {
+            // Somebody else does it over: only the log learns what happened here.
+            records.truncate(1);
+        }
+        if ctx.write_until_done(&records, &given_up).await {
+            runtime::crash_point("dispatcher.after_settled");
+            drop((share, credit));
+            let ended = (!matches!(follow_up, FollowUp::RetryAt { .. })).then_some(generation_key);
+            let _ = events
+                .send(Event::Settled {
+                    slot,
+                    permit: Some(permit),
+                    ended,
+                })
+                .await;
+        }
+    }
+}
+
+/// Makes the request; None when it can't be signed.
+async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Option<Made> {
+    let started_at_ms = now_ms();
+    let headers = headers(target, delivery, started_at_ms)?;
+    runtime::crash_point("dispatcher.before_request");
+    let url = match ctx.client.policy().check_url(&target.url) {
+        Ok(url) => url,
+        Err(denied) => {
+            let outcome = Err(Failure::from(denied));
+            return Some(Made {
+                started_at_ms,
+                duration: Duration::ZERO,
+                outcome,
+            });
+        }
+    };
+    let request = Request {
+        url,
+        headers,
+        body: Bytes::copy_from_slice(&delivery.body),
+        timeout: target.timeout,
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    };
+    let attempt = ctx.client.post(request).await;
+    Some(Made {
+        started_at_ms,
+        duration: attempt.duration,
+        outcome: attempt.outcome,
+    })
+}
+
+/// The endpoint's own headers, then ours over them; None without a usable secret.
+fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMap> {
+    let seconds = now_ms / 1000;
+    let secrets = target.secrets(now_ms)?;
+    let signature = signing::sign_v1(&delivery.delivery_id, seconds, &delivery.body, &secrets);
+    let HeaderNames {
+        id,
+        event_id,
+        timestamp,
+        signature: signature_name,
+        attempt,
+        replay,
+    } = &target.names;
+    let mut headers = target.headers.clone();
+    let mut set = |name: &HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name.clone(), value);
+        }
+    };
+    set(&header::CONTENT_TYPE, &delivery.content_type);
+    set(
+        &header::USER_AGENT,
+        concat!("Hookline/", env!("CARGO_PKG_VERSION")),
+    );
+    set(id, &delivery.delivery_id);
+    set(event_id, &delivery.event_id);
+    set(timestamp, &seconds.to_string());
+    set(signature_name, &signature);
+    set(attempt, &(delivery.attempts_made + 1).to_string());
+    if delivery.generation > 0 {
+        set(replay, "true");
+    }
+    if let Some(traceparent) = &delivery.traceparent {
+        set(&HeaderName::from_static("traceparent"), traceparent);
+    }
+    Some(headers)
+}
+
+/// The records that an attempt comes to: the log record first, then a retry or dead letter.
+fn what_follows(
+    ctx: &Context,
+    target: &Target,
+    mut delivery: Delivery,
+    made: Made,
+) -> (Vec<Outgoing>, FollowUp) {
+    let now = now_ms();
+    let outcome = match &made.outcome {
+        Ok(response) => AttemptOutcome::Status(response.status.as_u16()),
+        Err(failure) if failure.is_timeout() => AttemptOutcome::Timeout,
+        Err(_) => AttemptOutcome::NetworkError,
+    };
+    let verdict = classify(target.dialect, outcome);
+    let asked = made
+        .outcome
+        .as_ref()
+        .ok()
+        .and_then(|r| r.retry_after.as_deref());
+    let follow_up = follow_up(
+        verdict,
+        &Situation {
+            now_ms: now,
+            schedule_sec: &target.retry_schedule_sec,
+            schedule_index: usize::try_from(delivery.schedule_index).unwrap_or(0),
+            jitter: rand::rng().random_range(-1.0..=1.0),
+            retry_after_ms: asked.and_then(|value| retry_after::parse(value, now)),
+            age_from_ms: delivery.matched_at_ms,
+            max_age_ms: i64::try_from(ctx.options.max_age.as_millis()).unwrap_or(i64::MAX),
+        },
+    );
+    count(&made, &follow_up);
+    let logged = logged(&delivery, &made, &follow_up);
+    remember(&mut delivery, &made, logged.error.clone());
+    let mut records = vec![ctx.logged(&delivery, now, |record| record.attempt = Some(logged))];
+    match follow_up {
+        FollowUp::Delivered => {}
+        FollowUp::RetryAt { due_at_ms } => {
+            delivery.cause = "retry".into();
+            delivery.schedule_index += 1;
+            records.push(ctx.waiting(delivery, due_at_ms, now));
+        }
+        FollowUp::Dead { reason } => records.push(ctx.dead_letter(&delivery, reason, now)),
+    }
+    (records, follow_up)
+}
+
+fn logged(delivery: &Delivery, made: &Made, follow_up: &FollowUp) -> AttemptLogged {
+    let response = made.outcome.as_ref().ok();
+    let trigger = match (delivery.schedule_index, delivery.generation) {
+        (0, 0) => "event",
+        (0, _) => "replay",
+        _ => "retry",
+    };
+    let (result, next_attempt_at_ms, reason) = match follow_up {
+        FollowUp::Delivered => (AttemptResult::Delivered, None, None),
+        FollowUp::RetryAt { due_at_ms } => (AttemptResult::Retry, Some(*due_at_ms), None),
+        FollowUp::Dead { reason } => (AttemptResult::Dead, None, Some(reason.as_str().to_owned())),
+    };
+    AttemptLogged {
+        delivery_id: delivery.delivery_id.clone(),
+        endpoint_id: delivery.endpoint_id.clone(),
+        generation: delivery.generation,
+        number: delivery.attempts_made + 1,
+        trigger: trigger.to_owned(),
+        started_at_ms: made.started_at_ms,
+        duration_ms: millis(made.duration),
+        status_code: response.map(|r| i32::from(r.status.as_u16())),
+        error: error_of(made),
+        response_headers: response.map(|r| r.headers.clone()).unwrap_or_default(),
+        response_body: response.map(|r| r.body.to_vec()).unwrap_or_default(),
+        result,
+        next_attempt_at_ms,
+        reason,
+    }
+}
+
+/// Why the attempt failed, in words; None when it didn't.
+fn error_of(made: &Made) -> Option<String> {
+    let text = match &made.outcome {
+        Ok(response) if response.status.is_success() => return None,
+        Ok(response) if response.status.is_redirection() => {
+            format!(
+                "the receiver answered {}; redirects are not followed",
+                response.status.as_u16()
+            )
+        }
+        Ok(response) => format!("the receiver answered {}", response.status.as_u16()),
+        Err(failure) => failure.message().to_owned(),
+    };
+    Some(text.chars().take(MAX_ERROR_CHARS).collect())
+}
+
+/// Adds the attempt to those that travel with the delivery.
+fn remember(delivery: &mut Delivery, made: &Made, error: Option<String>) {
+    delivery.attempts_made += 1;
+    delivery.attempts.push(AttemptSummary {
+        number: delivery.attempts_made,
+        started_at_ms: made.started_at_ms,
+        duration_ms: millis(made.duration),
+        status_code: made
+            .outcome
+            .as_ref()
+            .ok()
+            .map(|r| i32::from(r.status.as_u16())),
+        error,
+    });
+    let too_many = delivery.attempts.len().saturating_sub(AttemptSummary::KEPT);
+    delivery.attempts.drain(..too_many);
+}
+
+fn count(made: &Made, follow_up: &FollowUp) {
+    let (outcome, reason) = match follow_up {
+        FollowUp::Delivered => ("delivered", ""),
+        FollowUp::RetryAt { .. } => ("retry", ""),
+        FollowUp::Dead {
+            reason: Reason::RetriesExhausted,
+        } => ("dead", "retries_exhausted"),
+        FollowUp::Dead { reason } => ("dead", reason.as_str()),
+    };
+    metrics::counter!("hookline_deliveries_total", "outcome" => outcome, "reason" => reason)
+        .increment(1);
+    metrics::histogram!("hookline_attempt_seconds").record(made.duration.as_secs_f64());
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

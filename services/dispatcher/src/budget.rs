@@ -1,0 +1,131 @@
+//! The process's one budget of bytes for deliveries in memory, shared by dynamic thresholds.
+//!
+//! An endpoint may hold as much as half of what is still free, a tenant's endpoints together as much as all of it
+//! (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches"). So one slow endpoint
+//! leaves room for all others without anybody counting them.
+
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+
+/// Shared by all shards of the process.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    max_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: usize,
+    tenants: HashMap<Arc<str>, usize>,
+}
+
+/// Bytes taken; dropping it gives them back.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    tenant: Arc<str>,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max_bytes,
+            state: Mutex::new(State::default()),
+        })
+    }
+
+    /// Takes `bytes` for an endpoint that holds `endpoint_bytes` already; None when that would be more than its share.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        tenant: &Arc<str>,
+        endpoint_bytes: usize,
+        bytes: usize,
+    ) -> Option<Share> {
+        let mut state = self.state.lock();
+        let free = self.max_bytes.saturating_sub(state.used);
+        let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
+        if bytes > free || endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free {
+            return None;
+        }
+        Some(self.charge(&mut state, tenant, bytes))
+    }
+
+    /// Takes `bytes` whatever is free: for what is bounded by a window of its own.
+    pub(crate) fn take_anyway(self: &Arc<Self>, tenant: &Arc<str>, bytes: usize) -> Share {
+        let mut state = self.state.lock();
+        self.charge(&mut state, tenant, bytes)
+    }
+
+    fn charge(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, bytes: usize) -> Share {
+        state.used += bytes;
+        *state.tenants.entry(tenant.clone()).or_default() += bytes;
+        Share {
+            budget: self.clone(),
+            tenant: tenant.clone(),
+            bytes,
+        }
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.state.lock().used
+    }
+}
+
+impl Share {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.budget.state.lock();
+        state.used -= self.bytes;
+        if let Some(of_tenant) = state.tenants.get_mut(&self.tenant) {
+            *of_tenant -= self.bytes;
+            if *of_tenant == 0 {
+                state.tenants.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+    use std::sync::Arc;
+
+    #[test]
+    fn one_endpoint_leaves_room_for_the_others() {
+        let budget = Budget::new(1000);
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let mut held = Vec::new();
+        let mut bytes = 0;
+        while let Some(share) = budget.take(&a, bytes, 10) {
+            bytes += 10;
+            held.push(share);
+        }
+        assert!(
+            (300..=340).contains(&bytes),
+            "an endpoint alone gets a third, got {bytes}"
+        );
+        assert!(
+            budget.take(&b, 0, 300).is_some(),
+            "another tenant still has room"
+        );
+    }
+
+    #[test]
+    fn a_tenant_cannot_take_all_with_many_endpoints() {
+        let budget = Budget::new(1000);
+        let a: Arc<str> = "a".into();
+        let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10))
+            .take(200)
+            .collect();
+        assert_eq!(held.len(), 50, "a tenant alone gets half");
+        drop(held);
+        assert_eq!(budget.used(), 0);
+    }
+}

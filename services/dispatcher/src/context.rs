@@ -1,0 +1,30 @@
+//! What every shard of the process shares.
+
+use crate::{Options, budget::Budget, commit::Committer, readers::Readers, target::Targets};
+use delivery_core::tracker::Identity;
+use kafka_log::{Names, Producer};
+use ledger::Ledger;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+pub(crate) struct Context {
+    pub(crate) options: Options,
+    pub(crate) names: Names,
+    pub(crate) ledger: Ledger,
+    pub(crate) targets: Targets,
+    pub(crate) producer: Producer,
+    pub(crate) client: egress::Client,
+    pub(crate) readers: Readers,
+    pub(crate) committer: Committer,
+    pub(crate) budget: Arc<Budget>,
+    /// One permit a request, held until what it came to is committed.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) identity: Identity,
+}
+
+impl Context {
+    /// The shard of an endpoint.
+    pub(crate) fn shard_of(&self, endpoint_id: &str) -> i32 {
+        delivery_core::murmur2::partition(endpoint_id.as_bytes(), self.options.lanes)
+    }
+}
