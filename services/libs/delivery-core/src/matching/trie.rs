@@ -33,11 +33,7 @@ impl Node {
     }
 
     /// Removes the endpoint at the path's end, and nodes that nothing hangs at or below any more.
-    pub(super) fn remove<'a>(
-        &mut self,
-        path: &mut dyn Iterator<Item = &'a str>,
-        endpoint_id: &str,
-    ) {
+    pub(super) fn remove(&mut self, path: &mut dyn Iterator<Item = &str>, endpoint_id: &str) {
         let Some(segment) = path.next() else {
             self.hanging.remove(endpoint_id);
             return;

@@ -133,7 +133,7 @@ fn a_window_of_long_runs_has_room_up_to_its_bound_invariant_7() {
     let mut offset = 100;
     while tracker.has_room() {
         let seq = tracker.read(offset).seq;
-        if seq % 300 != 0 {
+        if !seq.is_multiple_of(300) {
             tracker.done(seq);
         }
         offset += 1;
@@ -253,7 +253,7 @@ proptest! {
         let mut kept = Vec::new();
         while tracker.has_room() && offset < 20_000 {
             let seq = tracker.read(offset).seq;
-            if seq % keep[seq as usize % keep.len()] == 0 { kept.push(seq); } else { tracker.done(seq); }
+            if seq.is_multiple_of(keep[seq as usize % keep.len()]) { kept.push(seq); } else { tracker.done(seq); }
             offset += 1;
         }
         assert_resumes_whole(&tracker);

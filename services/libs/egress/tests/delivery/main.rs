@@ -366,3 +366,42 @@ async fn headers_are_kept_within_bounds_and_retry_after_always() {
     assert_eq!(response.headers.len(), 20);
     assert!(response.headers.values().all(|value| value.len() <= 1024));
 }
+
+/// Not a test of its own: what the one below runs in a process with a proxy in its environment.
+#[tokio::test]
+#[ignore = "it is the child of the test below"]
+async fn child_behind_a_proxy_variable() {
+    let url = std::env::var("TEST_URL").expect("the parent sets it");
+    let attempt = client(local()).post(request(&url, TIMEOUT)).await;
+    assert_eq!(
+        attempt.outcome.expect("it is answered").status.as_u16(),
+        204
+    );
+}
+
+#[tokio::test]
+async fn proxy_variables_are_not_obeyed_invariant_4() {
+    let target = Receiver::start("HTTP/1.1 204 No Content\r\n\r\n", Then::KeepAlive).await;
+    let proxy = Receiver::start(response("200 OK", "", b""), Then::KeepAlive).await;
+    let mut child =
+        tokio::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
+    child.args(["--exact", "child_behind_a_proxy_variable", "--ignored"]);
+    child.env("TEST_URL", format!("http://{}/", target.address));
+    for name in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
+        child.env(name, format!("http://{}", proxy.address));
+    }
+    let output = child.output().await.expect("the test binary runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    assert_eq!((target.requests().len(), proxy.connections()), (1, 0));
+}
