@@ -54,7 +54,7 @@ impl Clerk {
         options: ClerkOptions,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
-        check_lanes(ledger, &options)?;
+        ledger.check_lanes(options.topics.lanes)?;
         let names = connection.names();
         let mut membership = MembershipOptions::new(names.clerk_group(), vec![names.ledger_requests()]);
         membership.instance_id.clone_from(&options.instance_id);
@@ -66,15 +66,6 @@ impl Clerk {
         drop(office);
         leave(membership, events).await;
         result
-    }
-}
-
-pub(super) fn check_lanes(ledger: &Ledger, options: &ClerkOptions) -> Result<(), Error> {
-    match ledger.view().installation() {
-        Some(installation) if installation.lanes != options.topics.lanes => {
-            Err(Error::LanesDiffer { configured: options.topics.lanes, installed: installation.lanes })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -101,6 +101,31 @@ impl Ledger {
         Ok(self.view())
     }
 
+    /// The first snapshot that meets a condition. Waits for ever: bound it where somebody waits.
+    pub async fn wait_until(&self, condition: impl Fn(&View) -> bool) -> Result<Arc<View>, Error> {
+        let mut progress = self.shared.progress.subscribe();
+        loop {
+            let blocked = progress.borrow_and_update().blocked.clone();
+            let view = self.view();
+            if condition(&view) {
+                return Ok(view);
+            }
+            if let Some(error) = blocked {
+                return Err(error);
+            }
+            progress.changed().await.map_err(|_| Error::Stopped)?;
+        }
+    }
+
+    /// Fails when this installation was started with another number of lanes. Nothing is known, so nothing is wrong,
+    /// until the first clerk has written it.
+    pub fn check_lanes(&self, configured: i32) -> Result<(), Error> {
+        match self.view().installation() {
+            Some(i) if i.lanes != configured => Err(Error::LanesDiffer { configured, installed: i.lanes }),
+            _ => Ok(()),
+        }
+    }
+
     async fn wait_for(&self, end: i64) -> Result<(), Error> {
         let mut progress = self.shared.progress.subscribe();
         let arrived = progress.wait_for(|p| p.position >= end || p.blocked.is_some()).await;

@@ -1,7 +1,7 @@
 //! One batch of requests: decided together, committed in one transaction with its outcomes and its offsets.
 
 use super::{
-    decide::{Accepted, Circumstances, decide},
+    decide::{Accepted, Circumstances, Topic, decide},
     decided::Decided,
 };
 use crate::{Error, Kind, View, rules::Refusal};
@@ -30,13 +30,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Endpoints that need a dedicated topic before the batch is written: id and number.
-    pub(super) fn new_topics(&self) -> Vec<(Arc<str>, i64)> {
+    /// Endpoints that need a dedicated topic before the batch is written, and its number.
+    pub(super) fn topics_to_make(&self, about: &Circumstances) -> Vec<(Arc<str>, i64)> {
         let accepted = self.verdicts.iter().filter_map(|v| match v {
-            Verdict::Accepted(_, accepted) => Some(accepted),
+            Verdict::Accepted(_, accepted) => Some((accepted.id.clone(), accepted.new_topic?)),
             _ => None,
         });
-        accepted.filter_map(|a| Some((a.id.clone(), a.new_topic?))).collect()
+        accepted.filter(|(id, number)| about.topics.get(id) != Some(&Topic::Made(*number))).collect()
     }
 }
 

@@ -18,8 +18,19 @@ pub(super) struct Circumstances {
     pub now_ms: i64,
     /// The clerk's own first entries: it alone may write the installation.
     pub founding: bool,
-    /// Endpoints whose topic could not be made, and why.
-    pub without_topic: HashMap<String, String>,
+    /// Dedicated topics of the batch's new endpoints, as far as they were tried.
+    pub topics: HashMap<Arc<str>, Topic>,
+}
+
+/// The dedicated topic of a new endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// It was made for this batch.
+    Made(i64),
+    /// Lower numbers are taken: a name is never used twice.
+    Next(i64),
+    /// The brokers refuse it, and why.
+    Refused(String),
 }
 
 /// An accepted change, already part of the view it was decided against (its offset is not known yet).
@@ -165,9 +176,13 @@ fn admit_new_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> 
     if i64::try_from(live).unwrap_or(i64::MAX) >= quota {
         return Err(Refusal::new("quota", format!("tenant {} has its {quota} endpoints already", wanted.tenant)));
     }
-    if let Some(reason) = about.without_topic.get(&wanted.id) {
-        return Err(Refusal::invalid(format!("the endpoint's topic can't be made: {reason}")));
-    }
+    let number = match about.topics.get(wanted.id.as_str()) {
+        None => 1,
+        Some(Topic::Made(number) | Topic::Next(number)) => *number,
+        Some(Topic::Refused(why)) => {
+            return Err(Refusal::invalid(format!("the endpoint's topic can't be made: {why}")));
+        }
+    };
     let room = view.dedicated_endpoints() < about.dedicated_limit;
     let dedicated_topic = match wanted.placement.as_str() {
         "shared" => None,
@@ -180,7 +195,7 @@ fn admit_new_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> 
                 ),
             ));
         }
-        _ => room.then_some(1),
+        _ => room.then_some(number),
     };
     let rewritten = wanted.dedicated_topic != dedicated_topic;
     let mut endpoint = wanted.clone();

@@ -3,8 +3,7 @@
 use super::{
     ClerkOptions,
     batch::{self, Plan},
-    check_lanes,
-    decide::Circumstances,
+    decide::{Circumstances, Topic},
     decided::{self, Decided},
 };
 use crate::{Entity, Error, Kind, Ledger, View, entity::INSTALLATION_ID};
@@ -77,7 +76,7 @@ impl Office<'_> {
         // Fences a predecessor and waits until what it left open is aborted: what is read after this is all there is.
         let producer = TransactionalProducer::start(self.connection, &names.clerk_group()).await?;
         let view = View::clone(&*self.ledger.barrier().await?);
-        check_lanes(self.ledger, self.options)?;
+        self.ledger.check_lanes(self.options.topics.lanes)?;
         let decided = self.read_outcomes().await?;
         let admin = Admin::new(self.connection)?;
         let replication = topics::replication(&admin, &self.options.topics).await?;
@@ -207,40 +206,42 @@ impl Term<'_> {
         self.commit(plan, Some(commit)).await
     }
 
-    /// Decides, and makes the topics that the decisions need. Where one can't be made, decides again without it.
+    /// Decides, and makes the topics that the decisions need. Where a topic can't be had as foreseen, decides again.
     async fn plan(&self, requests: &[LedgerRequest]) -> Result<Plan, Error> {
         let mut about = self.circumstances();
         loop {
             let plan = batch::plan(&self.view, &self.decided, requests, &about);
-            let failed = self.make_topics(plan.new_topics()).await?;
-            if failed.is_empty() {
+            let wanted = plan.topics_to_make(&about);
+            if wanted.is_empty() {
                 return Ok(plan);
             }
-            about.without_topic.extend(failed);
+            about.topics.extend(self.make_topics(wanted).await?);
         }
     }
 
-    /// Endpoints whose topics were refused, and why. What may pass by itself is an error.
-    async fn make_topics(&self, wanted: Vec<(Arc<str>, i64)>) -> Result<Vec<(String, String)>, Error> {
+    /// What became of each wanted topic. What may pass by itself is an error.
+    async fn make_topics(&self, wanted: Vec<(Arc<str>, i64)>) -> Result<Vec<(Arc<str>, Topic)>, Error> {
         let names = self.office.connection.names();
         let made = stream::iter(wanted).map(|(id, number)| async move {
             let spec = topics::endpoint_topic(names.endpoint(&id, number));
             match topics::create(&self.admin, &spec, self.replication).await {
-                Ok(_) => Ok(None),
+                Ok(true) => Ok((id, Topic::Made(number))),
+                // A predecessor's, whose batch was never committed: the janitor may be about to delete it.
+                Ok(false) => Ok((id, Topic::Next(number + 1))),
                 Err(error) if error.is_retryable() => Err(Error::from(error)),
                 Err(error) => {
                     tracing::error!(topic = spec.name, %error, "an endpoint's topic can't be made");
-                    Ok(Some((id.to_string(), error.to_string())))
+                    Ok((id, Topic::Refused(error.to_string())))
                 }
             }
         });
-        let results: Vec<_> = made.buffer_unordered(TOPICS_AT_ONCE).collect().await;
-        results.into_iter().filter_map(Result::transpose).collect()
+        let results: Vec<Result<_, Error>> = made.buffer_unordered(TOPICS_AT_ONCE).collect().await;
+        results.into_iter().collect()
     }
 
     fn circumstances(&self) -> Circumstances {
         let dedicated_limit = self.office.options.dedicated_limit;
-        Circumstances { dedicated_limit, now_ms: now_ms(), founding: false, without_topic: HashMap::new() }
+        Circumstances { dedicated_limit, now_ms: now_ms(), founding: false, topics: HashMap::new() }
     }
 
     async fn commit(&mut self, plan: Plan, offsets: Option<Commit>) -> Result<(), Error> {
