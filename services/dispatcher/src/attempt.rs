@@ -162,7 +162,7 @@ fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMa
     } = &target.names;
     let mut headers = target.headers.clone();
     let mut set = |name: &HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             headers.insert(name.clone(), value);
         }
     };

@@ -14,7 +14,7 @@ use rdkafka::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -113,8 +113,36 @@ impl Admin {
         match results.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
             Some(Err((_, code))) => Err(Error::from_code(code, &format!("create topic {name}"))),
-            _ => Ok(true),
+            _ => {
+                self.visible(name).await?;
+                Ok(true)
+            }
         }
+    }
+
+    /// Waits until brokers that are asked know a topic that was just made: they learn of it a moment later.
+    async fn visible(&self, name: &str) -> Result<(), Error> {
+        let client = self.client.clone();
+        let name = name.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let deadline = Instant::now() + TIMEOUT;
+            loop {
+                let metadata = client
+                    .inner()
+                    .fetch_metadata(Some(&name), TIMEOUT)
+                    .map_err(|e| Error::from_kafka(&e, &name))?;
+                let known = metadata.topics().iter().any(|t| t.error().is_none() && !t.partitions().is_empty());
+                if known {
+                    return Ok(());
+                }
+                if Instant::now() > deadline {
+                    return Err(Error::Unreachable(format!("topic {name} was made, but the brokers don't show it")));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        })
+        .await
+        .map_err(|_| Error::Stopped)?
     }
 
     /// Deletes a topic. False when there is none.

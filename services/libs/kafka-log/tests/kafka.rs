@@ -1,0 +1,12 @@
+//! The Kafka library on a real broker: ownership, fencing, explicit offsets, windows, transactions, topics.
+
+#[path = "kafka/membership.rs"]
+mod membership;
+#[path = "kafka/reading.rs"]
+mod reading;
+#[path = "kafka/setup.rs"]
+mod setup;
+#[path = "kafka/topics.rs"]
+mod topics;
+#[path = "kafka/transactions.rs"]
+mod transactions;
