@@ -3,6 +3,7 @@
 
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use brokers::Reaper;
@@ -10,6 +11,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// How long an interrupted child may take to end what it started itself.
+const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct State {
@@ -44,9 +48,21 @@ pub(crate) fn handle_signals() -> anyhow::Result<()> {
                 let _ = killpg(group, signal);
             }
             CHANGED.notify_all();
+            if state.signals == 1 {
+                std::thread::spawn(kill_what_stays);
+            }
         }
     });
     Ok(())
+}
+
+/// Something in the group may ignore signals, and hold the pipe that xtask reads.
+fn kill_what_stays() {
+    let waiting = CHANGED.wait_timeout_while(state(), GRACE, |state| state.group.is_some());
+    let (state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+    if let Some(group) = state.group {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
 }
 
 /// An error once a signal has come: for between the steps of a task.
@@ -99,6 +115,7 @@ impl Running {
     pub(crate) fn wait(mut self) -> anyhow::Result<ExitStatus> {
         let status = self.child.wait()?;
         state().group = None;
+        CHANGED.notify_all();
         fail_if_interrupted()?;
         Ok(status)
     }
@@ -126,5 +143,38 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
         Some(0) => ExitCode::SUCCESS,
         Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
         None => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Children that end by themselves, and children that are ended.
+    use super::*;
+
+    #[test]
+    fn the_exit_status_comes_back() {
+        let status = run(Command::new("sh").args(["-c", "exit 7"])).expect("sh can be run");
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(
+            format!("{:?}", exit_code(status)),
+            format!("{:?}", ExitCode::from(7))
+        );
+    }
+
+    #[test]
+    fn dropping_ends_the_child_and_what_it_started() {
+        let mut command = Command::new("sh");
+        let mut running = Running::start(
+            command
+                .args(["-c", "sleep 1000 & echo; wait"])
+                .stdout(Stdio::piped()),
+        )
+        .expect("sh can be run");
+        let mut output = running.child.stdout.take().expect("it is piped");
+        std::io::Read::read_exact(&mut output, &mut [0])
+            .expect("the shell has started its own child");
+        drop(running);
+        // The end of the pipe: nobody is left who could write to it.
+        std::io::Read::read_to_end(&mut output, &mut Vec::new()).expect("the pipe can be read");
     }
 }

@@ -58,8 +58,8 @@ impl Cluster {
             options.nodes
         );
         let installation = Installation {
-            java: java::ensure()?,
             jars: jars::ensure()?,
+            java: java::ensure()?,
             jvm_options: match options.nodes {
                 1 => &["-Xms256m", "-Xmx512m"],
                 _ => &["-Xms192m", "-Xmx384m", "-XX:+UseSerialGC"],

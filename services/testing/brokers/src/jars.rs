@@ -59,11 +59,22 @@ fn cache_dir() -> anyhow::Result<PathBuf> {
     Ok(home.join(".cache/hookline"))
 }
 
-fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
-    java::ensure()?;
-    if provision::find_program("mvn").is_none() {
-        provision::install("Maven, which fetches Apache Kafka", &[&["maven"]])?;
+/// Java with it when that is missing too, so that one command mends both.
+fn ensure_maven() -> anyhow::Result<()> {
+    const MAVEN: &[&str] = &["maven"];
+    match (java::find(), provision::find_program("mvn")) {
+        (Some(_), Some(_)) => Ok(()),
+        (Some(_), None) => provision::install("Maven, which fetches Apache Kafka", &[MAVEN]),
+        (None, Some(_)) => java::ensure().map(drop),
+        (None, None) => {
+            let what = "Java 17 or newer and Maven, which Apache Kafka runs on and is fetched with";
+            provision::install(what, &[java::PACKAGES, MAVEN])
+        }
     }
+}
+
+fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
+    ensure_maven()?;
     eprintln!(
         "kafka: fetching Apache Kafka {KAFKA_VERSION} with Maven into {}",
         jars.display()

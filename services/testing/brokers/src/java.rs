@@ -9,7 +9,7 @@ use crate::provision;
 
 const OLDEST: u32 = 17;
 /// The first that the distribution has is taken.
-const PACKAGES: &[&str] = &[
+pub(crate) const PACKAGES: &[&str] = &[
     "openjdk-21-jre-headless",
     "openjdk-17-jre-headless",
     "default-jre-headless",
@@ -24,7 +24,8 @@ pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
     find().context("Java was installed, but no java of version 17 or newer is in JAVA_HOME, PATH or /usr/lib/jvm")
 }
 
-fn find() -> Option<PathBuf> {
+/// The path of a `java` that can run Kafka, when there is one.
+pub(crate) fn find() -> Option<PathBuf> {
     let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
     let installed = std::fs::read_dir("/usr/lib/jvm")
         .into_iter()
