@@ -167,10 +167,7 @@ fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMa
         }
     };
     set(&header::CONTENT_TYPE, &delivery.content_type);
-    set(
-        &header::USER_AGENT,
-        concat!("Hookline/", env!("CARGO_PKG_VERSION")),
-    );
+    set(&header::USER_AGENT, concat!("Hookline/", env!("CARGO_PKG_VERSION")));
     set(id, &delivery.delivery_id);
     set(event_id, &delivery.event_id);
     set(timestamp, &seconds.to_string());
@@ -186,12 +183,7 @@ fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMa
 }
 
 /// The records that an attempt comes to: the log record first, then a retry or dead letter.
-fn what_follows(
-    ctx: &Context,
-    target: &Target,
-    mut delivery: Delivery,
-    made: Made,
-) -> (Vec<Outgoing>, FollowUp) {
+fn what_follows(ctx: &Context, target: &Target, mut delivery: Delivery, made: Made) -> (Vec<Outgoing>, FollowUp) {
     let now = now_ms();
     let outcome = match &made.outcome {
         Ok(response) => AttemptOutcome::Status(response.status.as_u16()),
@@ -199,11 +191,7 @@ fn what_follows(
         Err(_) => AttemptOutcome::NetworkError,
     };
     let verdict = classify(target.dialect, outcome);
-    let asked = made
-        .outcome
-        .as_ref()
-        .ok()
-        .and_then(|r| r.retry_after.as_deref());
+    let asked = made.outcome.as_ref().ok().and_then(|r| r.retry_after.as_deref());
     let follow_up = follow_up(
         verdict,
         &Situation {
@@ -285,11 +273,7 @@ fn remember(delivery: &mut Delivery, made: &Made, error: Option<String>) {
         number: delivery.attempts_made,
         started_at_ms: made.started_at_ms,
         duration_ms: millis(made.duration),
-        status_code: made
-            .outcome
-            .as_ref()
-            .ok()
-            .map(|r| i32::from(r.status.as_u16())),
+        status_code: made.outcome.as_ref().ok().map(|r| i32::from(r.status.as_u16())),
         error,
     });
     let too_many = delivery.attempts.len().saturating_sub(AttemptSummary::KEPT);
@@ -305,8 +289,7 @@ fn count(made: &Made, follow_up: &FollowUp) {
         } => ("dead", "retries_exhausted"),
         FollowUp::Dead { reason } => ("dead", reason.as_str()),
     };
-    metrics::counter!("hookline_deliveries_total", "outcome" => outcome, "reason" => reason)
-        .increment(1);
+    metrics::counter!("hookline_deliveries_total", "outcome" => outcome, "reason" => reason).increment(1);
     metrics::histogram!("hookline_attempt_seconds").record(made.duration.as_secs_f64());
 }
 

@@ -37,12 +37,7 @@ impl Budget {
     }
 
     /// Takes `bytes` for an endpoint that holds `endpoint_bytes` already; None when that would be more than its share.
-    pub(crate) fn take(
-        self: &Arc<Self>,
-        tenant: &Arc<str>,
-        endpoint_bytes: usize,
-        bytes: usize,
-    ) -> Option<Share> {
+    pub(crate) fn take(self: &Arc<Self>, tenant: &Arc<str>, endpoint_bytes: usize, bytes: usize) -> Option<Share> {
         let mut state = self.state.lock();
         let free = self.max_bytes.saturating_sub(state.used);
         let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
@@ -111,19 +106,14 @@ mod tests {
             (300..=340).contains(&bytes),
             "an endpoint alone gets a third, got {bytes}"
         );
-        assert!(
-            budget.take(&b, 0, 300).is_some(),
-            "another tenant still has room"
-        );
+        assert!(budget.take(&b, 0, 300).is_some(), "another tenant still has room");
     }
 
     #[test]
     fn a_tenant_cannot_take_all_with_many_endpoints() {
         let budget = Budget::new(1000);
         let a: Arc<str> = "a".into();
-        let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10))
-            .take(200)
-            .collect();
+        let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10)).take(200).collect();
         assert_eq!(held.len(), 50, "a tenant alone gets half");
         drop(held);
         assert_eq!(budget.used(), 0);

@@ -9,9 +9,7 @@ pub enum Error {
     Egress(String),
     #[error("the ledger has no installation record yet; start `hookline serve api` and try again")]
     NoInstallation,
-    #[error(
-        "kafka.lanes is {configured} here but {installed} in this installation; set it back to {installed}"
-    )]
+    #[error("kafka.lanes is {configured} here but {installed} in this installation; set it back to {installed}")]
     WrongLanes { configured: i32, installed: i32 },
     #[error("the group membership ended by itself; see the log lines above")]
     MembershipEnded,

@@ -13,12 +13,7 @@ pub(crate) struct Housekeeping {
 
 impl Housekeeping {
     /// Truncates below committed offsets, and tells shards which dedicated topics are left.
-    pub(crate) async fn run(
-        &mut self,
-        ctx: &Context,
-        admin: &Admin,
-        shards: Vec<mpsc::Sender<Command>>,
-    ) {
+    pub(crate) async fn run(&mut self, ctx: &Context, admin: &Admin, shards: Vec<mpsc::Sender<Command>>) {
         if let Err(error) = self.truncate(admin, &shards).await {
             tracing::warn!(%error, "what is done could not be deleted; trying again in a minute");
         }
@@ -34,11 +29,7 @@ impl Housekeeping {
         }
     }
 
-    async fn truncate(
-        &mut self,
-        admin: &Admin,
-        shards: &[mpsc::Sender<Command>],
-    ) -> Result<(), kafka_log::Error> {
+    async fn truncate(&mut self, admin: &Admin, shards: &[mpsc::Sender<Command>]) -> Result<(), kafka_log::Error> {
         let mut below = Vec::new();
         for shard in shards {
             let (reply, committed) = oneshot::channel();
@@ -48,9 +39,7 @@ impl Housekeeping {
                 below.extend(committed);
             }
         }
-        below.retain(|(partition, offset)| {
-            *offset > self.truncated.get(partition).copied().unwrap_or(0)
-        });
+        below.retain(|(partition, offset)| *offset > self.truncated.get(partition).copied().unwrap_or(0));
         admin.delete_records(&below).await?;
         self.truncated.extend(below);
         Ok(())

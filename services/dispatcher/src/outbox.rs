@@ -18,11 +18,7 @@ const REJECTED_PARTITIONS: i32 = 4;
 impl Context {
     /// Writes all, again and again until the brokers have them. False: the shard was given up first, and the next
     /// owner does it over.
-    pub(crate) async fn write_until_done(
-        &self,
-        records: &[Outgoing],
-        given_up: &AtomicBool,
-    ) -> bool {
+    pub(crate) async fn write_until_done(&self, records: &[Outgoing], given_up: &AtomicBool) -> bool {
         let mut tries = 0_u32;
         loop {
             match self.producer.write_all(records).await {
@@ -50,12 +46,7 @@ impl Context {
             Hop::Release => return self.returned(&delivery),
         };
         let partition = partition(delivery.endpoint_id.as_bytes(), RETRY_PARTITIONS);
-        Outgoing::new(
-            topic,
-            partition,
-            delivery.endpoint_id.as_bytes(),
-            encoded(&delivery),
-        )
+        Outgoing::new(topic, partition, delivery.endpoint_id.as_bytes(), encoded(&delivery))
     }
 
     fn returned(&self, delivery: &Delivery) -> Outgoing {
@@ -74,12 +65,7 @@ impl Context {
             Some(number) => (self.names.endpoint(&delivery.endpoint_id, number), 0),
             None => (self.names.lanes(), self.shard_of(&delivery.endpoint_id)),
         };
-        Outgoing::new(
-            topic,
-            partition,
-            delivery.endpoint_id.as_bytes(),
-            encoded(delivery),
-        )
+        Outgoing::new(topic, partition, delivery.endpoint_id.as_bytes(), encoded(delivery))
     }
 
     pub(crate) fn dead_letter(&self, delivery: &Delivery, reason: Reason, now_ms: i64) -> Outgoing {
@@ -98,13 +84,7 @@ impl Context {
     }
 
     /// The log record of a delivery that ends without an attempt: `dead` or `cancelled`.
-    pub(crate) fn settled(
-        &self,
-        delivery: &Delivery,
-        outcome: &str,
-        reason: Reason,
-        now_ms: i64,
-    ) -> Outgoing {
+    pub(crate) fn settled(&self, delivery: &Delivery, outcome: &str, reason: Reason, now_ms: i64) -> Outgoing {
         let settled = Settled {
             delivery_id: delivery.delivery_id.clone(),
             endpoint_id: delivery.endpoint_id.clone(),
@@ -116,12 +96,7 @@ impl Context {
     }
 
     /// A log record of this delivery's event.
-    pub(crate) fn logged(
-        &self,
-        delivery: &Delivery,
-        now_ms: i64,
-        fill: impl FnOnce(&mut LogRecord),
-    ) -> Outgoing {
+    pub(crate) fn logged(&self, delivery: &Delivery, now_ms: i64, fill: impl FnOnce(&mut LogRecord)) -> Outgoing {
         let mut record = LogRecord {
             event_id: delivery.event_id.clone(),
             tenant: delivery.tenant.clone(),
@@ -142,12 +117,7 @@ impl Context {
     }
 
     /// A record of ours that is no delivery at all: kept in `rejected`, so that it doesn't stop the partition.
-    pub(crate) fn unreadable(
-        &self,
-        record: &kafka_log::Record,
-        message: String,
-        now_ms: i64,
-    ) -> Outgoing {
+    pub(crate) fn unreadable(&self, record: &kafka_log::Record, message: String, now_ms: i64) -> Outgoing {
         let value = record.value.clone().unwrap_or_default();
         let key = record.key.clone().unwrap_or_default();
         let rejected = Rejected {

@@ -82,11 +82,7 @@ impl Readers {
         if let Some(home) = pool.homes.get(partition) {
             return Ok(pool.readers[*home].0.clone());
         }
-        let home = match pool
-            .readers
-            .iter()
-            .position(|(_, topics)| *topics < TOPICS_A_READER)
-        {
+        let home = match pool.readers.iter().position(|(_, topics)| *topics < TOPICS_A_READER) {
             Some(home) => home,
             None => {
                 let mut options = ReaderOptions::new(format!("dedicated {}", pool.readers.len()));

@@ -11,9 +11,7 @@ use crate::{
     target::Targets,
 };
 use delivery_core::tracker::Identity;
-use kafka_log::{
-    Admin, Commit, Connection, Membership, MembershipOptions, Ownership, Producer, TopicPartition,
-};
+use kafka_log::{Admin, Commit, Connection, Membership, MembershipOptions, Ownership, Producer, TopicPartition};
 use ledger::{Change, Keyring, Kind, Ledger};
 use runtime::CancellationToken;
 use std::{
@@ -56,12 +54,7 @@ impl Service {
         service.serve(shutdown).await
     }
 
-    async fn start(
-        connection: &Connection,
-        options: Options,
-        ledger: Ledger,
-        keyring: Keyring,
-    ) -> Result<Self, Error> {
+    async fn start(connection: &Connection, options: Options, ledger: Ledger, keyring: Keyring) -> Result<Self, Error> {
         let names = connection.names().clone();
         let identity = identity(connection, &options, &ledger).await?;
         // Before the first shard opens its streams, so that no change of an endpoint is missed.
@@ -71,8 +64,7 @@ impl Service {
             revoke_timeout: REVOKE_GRACE + Duration::from_millis(500),
             ..MembershipOptions::new(names.dispatcher_group(), vec![names.lanes()])
         };
-        let client = egress::Client::new(options.egress.clone())
-            .map_err(|e| Error::Egress(e.to_string()))?;
+        let client = egress::Client::new(options.egress.clone()).map_err(|e| Error::Egress(e.to_string()))?;
         let (membership, ownership) = Membership::join(connection, &membership_options)?;
         let membership = Arc::new(membership);
         let ctx = Context {
@@ -135,17 +127,13 @@ impl Service {
             Ownership::Assigned(lanes) => {
                 for lane in lanes {
                     tracing::info!(shard = lane.partition, "shard taken over");
-                    let handle =
-                        Shard::spawn(lane.partition, self.ctx.clone(), self.membership.clone());
+                    let handle = Shard::spawn(lane.partition, self.ctx.clone(), self.membership.clone());
                     self.shards.insert(lane.partition, handle);
                 }
                 self.note_shards("assigned");
             }
             Ownership::Revoked(lanes, answer) => {
-                let handles: Vec<Handle> = lanes
-                    .iter()
-                    .filter_map(|l| self.shards.remove(&l.partition))
-                    .collect();
+                let handles: Vec<Handle> = lanes.iter().filter_map(|l| self.shards.remove(&l.partition)).collect();
                 self.note_shards("revoked");
                 tokio::spawn(give_up(handles, Instant::now() + REVOKE_GRACE, answer));
             }
@@ -181,9 +169,7 @@ impl Service {
                 }
             }
             // The ledger's follower ends only with the process.
-            Err(broadcast::error::RecvError::Closed) => {
-                tokio::time::sleep(Duration::from_secs(1)).await
-            }
+            Err(broadcast::error::RecvError::Closed) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
 
@@ -244,22 +230,13 @@ async fn leave(membership: &Membership, mut ownership: mpsc::Receiver<Ownership>
 
 async fn stop(handle: &Handle, deadline: Instant) -> Vec<Commit> {
     let (reply, commits) = oneshot::channel();
-    if handle
-        .commands
-        .send(Command::Stop { deadline, reply })
-        .await
-        .is_err()
-    {
+    if handle.commands.send(Command::Stop { deadline, reply }).await.is_err() {
         return Vec::new();
     }
     commits.await.unwrap_or_default()
 }
 
-async fn give_up(
-    handles: Vec<Handle>,
-    deadline: Instant,
-    answer: std_mpsc::SyncSender<Vec<Commit>>,
-) {
+async fn give_up(handles: Vec<Handle>, deadline: Instant, answer: std_mpsc::SyncSender<Vec<Commit>>) {
     let stopping = handles.iter().map(|handle| stop(handle, deadline));
     let commits = futures::future::join_all(stopping)
         .await
@@ -271,11 +248,7 @@ async fn give_up(
 }
 
 /// Whose offsets these are; waits for the ledger's first record, which the first clerk writes.
-async fn identity(
-    connection: &Connection,
-    options: &Options,
-    ledger: &Ledger,
-) -> Result<Identity, Error> {
+async fn identity(connection: &Connection, options: &Options, ledger: &Ledger) -> Result<Identity, Error> {
     let view = ledger.view();
     let installation = view.installation().ok_or(Error::NoInstallation)?;
     if installation.lanes != options.lanes {
@@ -285,9 +258,8 @@ async fn identity(
         });
     }
     let connection = connection.clone();
-    let cluster_id =
-        tokio::task::spawn_blocking(move || connection.cluster_id(Duration::from_secs(10)))
-            .await
-            .map_err(|_| kafka_log::Error::Stopped)??;
+    let cluster_id = tokio::task::spawn_blocking(move || connection.cluster_id(Duration::from_secs(10)))
+        .await
+        .map_err(|_| kafka_log::Error::Stopped)??;
     Ok(Identity::new(&cluster_id, &installation.incarnation))
 }

@@ -104,11 +104,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// Starts the shard's task.
-    pub(crate) fn spawn(
-        number: i32,
-        ctx: Arc<Context>,
-        membership: Arc<kafka_log::Membership>,
-    ) -> Handle {
+    pub(crate) fn spawn(number: i32, ctx: Arc<Context>, membership: Arc<kafka_log::Membership>) -> Handle {
         let (commands_sender, commands) = mpsc::channel(256);
         let (inbox_sender, inbox) = mpsc::channel(2048);
         let (events_sender, events) = mpsc::channel(4096);

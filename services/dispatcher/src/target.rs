@@ -88,14 +88,11 @@ impl Targets {
             _ => Status::Disabled,
         };
         let defaults = &self.defaults;
-        let own_rate = endpoint
-            .rate_limit
-            .map(|limit| (limit.per_second, limit.burst));
+        let own_rate = endpoint.rate_limit.map(|limit| (limit.per_second, limit.burst));
         let rate = own_rate
             .or_else(|| defaults.rate_per_sec.map(|per_second| (per_second, 1)))
             .map(|(rate, burst)| {
-                let burst =
-                    NonZeroU32::new(u32::try_from(burst).unwrap_or(1)).unwrap_or(NonZeroU32::MIN);
+                let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(1)).unwrap_or(NonZeroU32::MIN);
                 Rate {
                     per_second: rate,
                     burst,
@@ -118,10 +115,7 @@ impl Targets {
             names: HeaderNames::new(prefix),
             secret: self.secret(endpoint, &endpoint.signing_secret, "signing_secret"),
             previous: previous.and_then(|(sealed, expires_at_ms)| {
-                Some((
-                    self.secret(endpoint, sealed, "previous_signing_secret")?,
-                    expires_at_ms,
-                ))
+                Some((self.secret(endpoint, sealed, "previous_signing_secret")?, expires_at_ms))
             }),
             max_in_flight: endpoint
                 .max_in_flight
@@ -154,10 +148,7 @@ impl Targets {
     }
 
     fn open(&self, endpoint: &Endpoint, sealed: &[u8], field: &str) -> Option<String> {
-        match self
-            .keyring
-            .open(sealed, &endpoint.tenant, &endpoint.id, field)
-        {
+        match self.keyring.open(sealed, &endpoint.tenant, &endpoint.id, field) {
             Ok(opened) => String::from_utf8(opened).ok(),
             Err(error) => {
                 tracing::error!(
@@ -179,10 +170,8 @@ impl Targets {
             let Some(value) = self.open(endpoint, sealed, &field) else {
                 continue;
             };
-            if let (Ok(name), Ok(mut value)) = (
-                HeaderName::from_bytes(name.as_bytes()),
-                HeaderValue::from_str(&value),
-            ) {
+            if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+            {
                 value.set_sensitive(true);
                 headers.insert(name, value);
             }
@@ -208,8 +197,7 @@ impl HeaderNames {
     /// A prefix that makes no header name falls back to the standard one; the configuration refuses it earlier.
     fn new(prefix: &str) -> Self {
         let name = |suffix: &'static str, standard: &'static str| {
-            HeaderName::from_bytes(format!("{prefix}{suffix}").as_bytes())
-                .unwrap_or(HeaderName::from_static(standard))
+            HeaderName::from_bytes(format!("{prefix}{suffix}").as_bytes()).unwrap_or(HeaderName::from_static(standard))
         };
         Self {
             id: name("id", "webhook-id"),

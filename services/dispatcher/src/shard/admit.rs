@@ -42,15 +42,11 @@ impl Shard {
         let class = self.streams.get(stream).class;
         let read = self.streams.get_mut(stream).tracker.read(record.offset);
         if read.already_done {
-            metrics::counter!("hookline_repeats_skipped_total", "by" => "commit metadata")
-                .increment(1);
+            metrics::counter!("hookline_repeats_skipped_total", "by" => "commit metadata").increment(1);
             self.commit_soon();
             return;
         }
-        let slot = Slot {
-            stream,
-            seq: read.seq,
-        };
+        let slot = Slot { stream, seq: read.seq };
         let Some(delivery) = self.decode(&record, slot).await else {
             return;
         };
@@ -80,8 +76,7 @@ impl Shard {
                         topic = %record.topic, partition = record.partition, offset = record.offset, %error,
                         "a delivery was written with a schema that this version and the ledger don't know; waiting for it"
                     );
-                    metrics::counter!("hookline_blocked_total", "why" => "unknown schema")
-                        .increment(1);
+                    metrics::counter!("hookline_blocked_total", "why" => "unknown schema").increment(1);
                     if self.wait_for_ledger_or_stop().await {
                         return None;
                     }
@@ -121,12 +116,7 @@ impl Shard {
         {
             return Found::Target(queue.target.clone());
         }
-        match self
-            .ctx
-            .targets
-            .find(&view, &delivery.endpoint_id)
-            .map(Arc::new)
-        {
+        match self.ctx.targets.find(&view, &delivery.endpoint_id).map(Arc::new) {
             Some(target) => {
                 self.queues.of(&target);
                 Found::Target(target)
@@ -136,12 +126,7 @@ impl Shard {
     }
 
     /// Decides by the endpoint's state and what is free.
-    pub(super) async fn place(
-        &mut self,
-        delivery: Delivery,
-        arrived: Arrived,
-        target: &Arc<Target>,
-    ) {
+    pub(super) async fn place(&mut self, delivery: Delivery, arrived: Arrived, target: &Arc<Target>) {
         if target.status == Status::Deleted {
             return self.cancel(delivery, arrived).await;
         }
@@ -152,9 +137,7 @@ impl Shard {
             target,
         ) {
             let forwarded = self.ctx.forwarded(&delivery, target);
-            return self
-                .write_aside(vec![forwarded], arrived.slot, None, None)
-                .await;
+            return self.write_aside(vec![forwarded], arrived.slot, None, None).await;
         }
         if self.is_repeat(&delivery) {
             metrics::counter!("hookline_repeats_skipped_total", "by" => "recent set").increment(1);
@@ -169,8 +152,7 @@ impl Shard {
             Status::Disabled => self.bury(delivery, arrived, Reason::EndpointDisabled).await,
             Status::Paused if arrived.class != Class::Dedicated => {
                 let paused_ms = (now - target.changed_at_ms).max(0) as f64;
-                self.defer(delivery, arrived, (paused_ms / 2.0).max(5_000.0))
-                    .await;
+                self.defer(delivery, arrived, (paused_ms / 2.0).max(5_000.0)).await;
             }
             _ => self.keep(delivery, arrived, target).await,
         }
@@ -204,11 +186,7 @@ impl Shard {
     }
 
     fn is_repeat(&self, delivery: &Delivery) -> bool {
-        let attempt = attempt_key(
-            &delivery.delivery_id,
-            delivery.generation,
-            delivery.attempts_made + 1,
-        );
+        let attempt = attempt_key(&delivery.delivery_id, delivery.generation, delivery.attempts_made + 1);
         self.recent.contains(attempt)
             || self
                 .recent
@@ -241,18 +219,14 @@ impl Shard {
 
     /// Its endpoint was deleted: dropped, with a word in the log.
     async fn cancel(&mut self, delivery: Delivery, arrived: Arrived) {
-        metrics::counter!("hookline_deliveries_total", "outcome" => "cancelled", "reason" => "endpoint_deleted").increment(1);
+        metrics::counter!("hookline_deliveries_total", "outcome" => "cancelled", "reason" => "endpoint_deleted")
+            .increment(1);
         let record = self
             .ctx
             .settled(&delivery, "cancelled", Reason::EndpointDeleted, now_ms());
         let ended = settled_key(&delivery.delivery_id, delivery.generation);
-        self.write_aside(
-            vec![record],
-            arrived.slot,
-            Some(ended),
-            Some(arrived.credit),
-        )
-        .await;
+        self.write_aside(vec![record], arrived.slot, Some(ended), Some(arrived.credit))
+            .await;
     }
 
     /// Writes beside the loop; the record counts as done when the brokers have them. Waits when too much is being
@@ -271,11 +245,7 @@ impl Shard {
             .await
             .expect("the semaphore is never closed");
         self.under_way += 1;
-        let (ctx, events, given_up) = (
-            self.ctx.clone(),
-            self.events_sender.clone(),
-            self.given_up.clone(),
-        );
+        let (ctx, events, given_up) = (self.ctx.clone(), self.events_sender.clone(), self.given_up.clone());
         tokio::spawn(async move {
             let written = ctx.write_until_done(&records, &given_up).await;
             drop((permit, credit));

@@ -135,10 +135,7 @@ impl Queue {
     pub(crate) fn drain_ms(&self) -> f64 {
         let requests = self.len() as f64 + 1.0;
         let by_time = self.mean.as_secs_f64() / self.target.max_in_flight as f64;
-        let by_rate = self
-            .limiter
-            .as_ref()
-            .map_or(0.0, |l| 1.0 / l.rate.per_second);
+        let by_rate = self.limiter.as_ref().map_or(0.0, |l| 1.0 / l.rate.per_second);
         requests * by_time.max(by_rate) * 1000.0
     }
 
@@ -250,9 +247,7 @@ impl Queues {
         };
         queue.bytes = 0;
         let returned = queue.returned.drain(..).map(|w| (w, true));
-        returned
-            .chain(queue.new.drain(..).map(|w| (w, false)))
-            .collect()
+        returned.chain(queue.new.drain(..).map(|w| (w, false))).collect()
     }
 
     /// Takes out what has waited in memory since before `limit` and isn't from a dedicated topic.
@@ -261,16 +256,10 @@ impl Queues {
         for queue in self.by_endpoint.values_mut() {
             let drain_ms = queue.drain_ms();
             let Queue {
-                returned,
-                new,
-                bytes,
-                ..
+                returned, new, bytes, ..
             } = queue;
             for waiting_queue in [returned, new] {
-                while waiting_queue
-                    .front()
-                    .is_some_and(|w| w.since < limit && !w.dedicated)
-                {
+                while waiting_queue.front().is_some_and(|w| w.since < limit && !w.dedicated) {
                     if let Some(waiting) = waiting_queue.pop_front() {
                         *bytes -= waiting.share.bytes();
                         taken.push((waiting, drain_ms));

@@ -9,11 +9,7 @@ impl Shard {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Responded { endpoint, took } => self.queues.ended(&endpoint, Some(took)),
-            Event::Settled {
-                slot,
-                permit,
-                ended,
-            } => {
+            Event::Settled { slot, permit, ended } => {
                 self.under_way -= 1;
                 self.uncommitted.extend(permit);
                 if let Some(key) = ended {

@@ -32,8 +32,7 @@ impl Shard {
     /// Whether a stop has nothing left to wait for.
     pub(super) fn has_stopped(&self) -> bool {
         self.stopping.as_ref().is_some_and(|stopping| {
-            (self.under_way == 0 && self.committing.is_none())
-                || Instant::now() >= stopping.deadline
+            (self.under_way == 0 && self.committing.is_none()) || Instant::now() >= stopping.deadline
         })
     }
 

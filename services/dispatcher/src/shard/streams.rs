@@ -58,8 +58,7 @@ impl Streams {
     }
 
     fn push(&mut self, stream: Stream) {
-        self.by_topic
-            .insert(stream.partition.topic.clone(), self.all.len());
+        self.by_topic.insert(stream.partition.topic.clone(), self.all.len());
         self.all.push(stream);
     }
 
@@ -106,31 +105,21 @@ impl Shard {
     }
 
     /// Begins to read the dedicated topic of an endpoint that has one and isn't read yet.
-    pub(super) async fn open_dedicated(
-        &mut self,
-        endpoint_id: &str,
-        number: i64,
-    ) -> Result<(), Error> {
+    pub(super) async fn open_dedicated(&mut self, endpoint_id: &str, number: i64) -> Result<(), Error> {
         let topic = self.ctx.names.endpoint(endpoint_id, number);
         if self.streams.index(&topic).is_some() {
             return Ok(());
         }
-        self.open(vec![(Class::Dedicated, TopicPartition::new(topic, 0))])
-            .await
+        self.open(vec![(Class::Dedicated, TopicPartition::new(topic, 0))]).await
     }
 
     async fn open(&mut self, wanted: Vec<(Class, TopicPartition)>) -> Result<(), Error> {
         let partitions: Vec<TopicPartition> = wanted.iter().map(|(_, p)| p.clone()).collect();
         let committed = self.membership.committed(partitions).await?;
-        let committed: HashMap<TopicPartition, _> = committed
-            .into_iter()
-            .map(|c| (c.partition.clone(), c))
-            .collect();
+        let committed: HashMap<TopicPartition, _> = committed.into_iter().map(|c| (c.partition.clone(), c)).collect();
         for (class, partition) in wanted {
             let found = committed.get(&partition);
-            let start = found
-                .and_then(|c| c.offset)
-                .map_or(Start::Beginning, Start::Offset);
+            let start = found.and_then(|c| c.offset).map_or(Start::Beginning, Start::Offset);
             let options = ReadOptions {
                 start,
                 window_bytes: match class {
@@ -153,9 +142,7 @@ impl Shard {
                 }
                 Err(error) => return Err(error),
             };
-            let metadata = found
-                .filter(|c| c.offset == Some(began))
-                .map(|c| c.metadata.as_str());
+            let metadata = found.filter(|c| c.offset == Some(began)).map(|c| c.metadata.as_str());
             let tracker = Tracker::resume(began, metadata, self.ctx.identity.clone());
             self.streams.push(Stream {
                 partition,
@@ -173,10 +160,8 @@ impl Shard {
 
     fn dedicated_window_bytes(&self) -> usize {
         let topics = self.ctx.ledger.view().dedicated_endpoints().max(1);
-        (self.ctx.options.max_buffered_bytes / 2 / topics).clamp(
-            *DEDICATED_WINDOW_BYTES.start(),
-            *DEDICATED_WINDOW_BYTES.end(),
-        )
+        (self.ctx.options.max_buffered_bytes / 2 / topics)
+            .clamp(*DEDICATED_WINDOW_BYTES.start(), *DEDICATED_WINDOW_BYTES.end())
     }
 
     fn dedicated_topic_missing(&self, partition: &TopicPartition) {
@@ -210,10 +195,7 @@ impl Shard {
             .collect();
         for topic in gone {
             if let Some(partition) = self.streams.remove(&topic) {
-                self.ctx
-                    .readers
-                    .remove(Class::Dedicated, vec![partition])
-                    .await;
+                self.ctx.readers.remove(Class::Dedicated, vec![partition]).await;
             }
         }
     }

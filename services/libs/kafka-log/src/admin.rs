@@ -4,8 +4,7 @@ use crate::{Connection, Error, TopicPartition};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{
-        AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier,
-        ResourceSpecifier, TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
     config::FromClientConfig,
@@ -84,9 +83,7 @@ impl Admin {
                 .fetch_metadata(Some("__none__"), TIMEOUT)
                 .map_err(|e| Error::from_kafka(&e, "list the brokers"))?;
             let brokers = metadata.brokers();
-            let one = brokers
-                .first()
-                .map_or(-1, rdkafka::metadata::MetadataBroker::id);
+            let one = brokers.first().map_or(-1, rdkafka::metadata::MetadataBroker::id);
             Ok((brokers.len(), one))
         })
         .await
@@ -131,12 +128,17 @@ impl Admin {
                     .inner()
                     .fetch_metadata(Some(&name), TIMEOUT)
                     .map_err(|e| Error::from_kafka(&e, &name))?;
-                let known = metadata.topics().iter().any(|t| t.error().is_none() && !t.partitions().is_empty());
+                let known = metadata
+                    .topics()
+                    .iter()
+                    .any(|t| t.error().is_none() && !t.partitions().is_empty());
                 if known {
                     return Ok(());
                 }
                 if Instant::now() > deadline {
-                    return Err(Error::Unreachable(format!("topic {name} was made, but the brokers don't show it")));
+                    return Err(Error::Unreachable(format!(
+                        "topic {name} was made, but the brokers don't show it"
+                    )));
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -153,10 +155,7 @@ impl Admin {
             .await
             .map_err(|e| Error::from_kafka(&e, &format!("delete topic {name}")))?;
         match results.into_iter().next() {
-            Some(Err((
-                _,
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-            ))) => Ok(false),
+            Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic))) => Ok(false),
             Some(Err((_, code))) => Err(Error::from_code(code, &format!("delete topic {name}"))),
             _ => Ok(true),
         }
@@ -174,12 +173,8 @@ impl Admin {
 
     /// A broker's settings, all of them.
     pub async fn broker_settings(&self, id: i32) -> Result<HashMap<String, String>, Error> {
-        self.describe(
-            &ResourceSpecifier::Broker(id),
-            &format!("describe broker {id}"),
-            false,
-        )
-        .await
+        self.describe(&ResourceSpecifier::Broker(id), &format!("describe broker {id}"), false)
+            .await
     }
 
     async fn describe(
@@ -213,9 +208,7 @@ impl Admin {
     /// Sets these settings of a topic and keeps the others that were set on it (altering replaces everything).
     pub async fn set(&self, name: &str, config: &[(String, String)]) -> Result<(), Error> {
         let what = format!("change topic {name}");
-        let mut all = self
-            .describe(&ResourceSpecifier::Topic(name), &what, true)
-            .await?;
+        let mut all = self.describe(&ResourceSpecifier::Topic(name), &what, true).await?;
         all.extend(config.iter().cloned());
         let mut alter = AlterConfig::new(ResourceSpecifier::Topic(name));
         for (key, value) in &all {
@@ -240,12 +233,8 @@ impl Admin {
         let what = "delete records";
         let mut list = TopicPartitionList::with_capacity(below.len());
         for (partition, offset) in below {
-            list.add_partition_offset(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(*offset),
-            )
-            .map_err(|e| Error::Other(format!("{what} below {offset} of {partition}: {e}")))?;
+            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*offset))
+                .map_err(|e| Error::Other(format!("{what} below {offset} of {partition}: {e}")))?;
         }
         let answer = self
             .client
@@ -254,8 +243,7 @@ impl Admin {
             .map_err(|e| Error::from_kafka(&e, what))?;
         for element in answer.elements() {
             match element.error() {
-                Ok(())
-                | Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Ok(()) | Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err(error) => return Err(Error::from_kafka(&error, element.topic())),
             }
         }

@@ -19,11 +19,7 @@ pub struct Connection {
 impl Connection {
     /// `properties` are librdkafka's own keys (TLS, SASL, tuning); they win over Hookline's where both name a key,
     /// except for what correctness rests on.
-    pub fn new(
-        brokers: impl Into<String>,
-        prefix: impl Into<String>,
-        properties: BTreeMap<String, String>,
-    ) -> Self {
+    pub fn new(brokers: impl Into<String>, prefix: impl Into<String>, properties: BTreeMap<String, String>) -> Self {
         Self {
             brokers: brokers.into(),
             properties,
@@ -64,24 +60,18 @@ impl Connection {
     /// The cluster's id, so that state of a mirrored cluster is never taken for this one's. Blocks; errors when no
     /// broker answers within `timeout`.
     pub fn cluster_id(&self, timeout: Duration) -> Result<String, Error> {
-        let consumer = BaseConsumer::from_config(&self.client(&[], &[]))
-            .map_err(|e| Error::from_kafka(&e, "create a client"))?;
-        consumer.client().fetch_cluster_id(timeout).ok_or_else(|| {
-            Error::Unreachable(format!(
-                "no answer from {} within {timeout:?}",
-                self.brokers
-            ))
-        })
+        let consumer =
+            BaseConsumer::from_config(&self.client(&[], &[])).map_err(|e| Error::from_kafka(&e, "create a client"))?;
+        consumer
+            .client()
+            .fetch_cluster_id(timeout)
+            .ok_or_else(|| Error::Unreachable(format!("no answer from {} within {timeout:?}", self.brokers)))
     }
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let properties: BTreeMap<_, _> = self
-            .properties
-            .iter()
-            .map(|(k, v)| (k, redact(k, v)))
-            .collect();
+        let properties: BTreeMap<_, _> = self.properties.iter().map(|(k, v)| (k, redact(k, v))).collect();
         f.debug_struct("Connection")
             .field("brokers", &self.brokers)
             .field("prefix", &self.names.prefix())
@@ -92,14 +82,7 @@ impl std::fmt::Debug for Connection {
 
 /// The value of a librdkafka property as it may be shown: secrets are hidden.
 pub fn redact<'a>(key: &str, value: &'a str) -> &'a str {
-    let secret = [
-        "password",
-        "secret",
-        ".key",
-        "pem",
-        "sasl.oauthbearer.config",
-        "jaas",
-    ];
+    let secret = ["password", "secret", ".key", "pem", "sasl.oauthbearer.config", "jaas"];
     if secret.iter().any(|s| key.contains(s)) {
         "[redacted]"
     } else {

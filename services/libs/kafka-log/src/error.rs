@@ -43,16 +43,15 @@ impl Error {
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
                 Error::UnknownTopic(what.into())
             }
-            Code::UnknownMemberId
-            | Code::IllegalGeneration
-            | Code::FencedInstanceId
-            | Code::StaleMemberEpoch => Error::NotAMember(format!("{what}: {code}")),
+            Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId | Code::StaleMemberEpoch => {
+                Error::NotAMember(format!("{what}: {code}"))
+            }
             Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch => {
                 Error::Fenced(format!("{what}: {code}"))
             }
-            Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed => Error::Denied(format!("{what}: {code}")),
+            Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+                Error::Denied(format!("{what}: {code}"))
+            }
             Code::OperationTimedOut
             | Code::RequestTimedOut
             | Code::MessageTimedOut

@@ -27,22 +27,15 @@ impl GroupOffsets {
                 ("isolation.level", "read_committed"),
             ],
         );
-        let consumer = BaseConsumer::from_config(&config).map_err(|e| {
-            Error::from_kafka(
-                &e,
-                &format!("create a client for the offsets of group {group}"),
-            )
-        })?;
+        let consumer = BaseConsumer::from_config(&config)
+            .map_err(|e| Error::from_kafka(&e, &format!("create a client for the offsets of group {group}")))?;
         Ok(Self {
             consumer: Arc::new(consumer),
         })
     }
 
     /// What is committed for these partitions, in their order. Waits for open transactions that contain their offsets.
-    pub async fn committed(
-        &self,
-        partitions: Vec<TopicPartition>,
-    ) -> Result<Vec<Committed>, Error> {
+    pub async fn committed(&self, partitions: Vec<TopicPartition>) -> Result<Vec<Committed>, Error> {
         let consumer = self.consumer.clone();
         tokio::task::spawn_blocking(move || ask(&consumer, &partitions))
             .await
@@ -63,11 +56,7 @@ fn ask(consumer: &BaseConsumer, partitions: &[TopicPartition]) -> Result<Vec<Com
         .map(|partition| {
             let element = answer
                 .find_partition(&partition.topic, partition.partition)
-                .ok_or_else(|| {
-                    Error::Other(format!(
-                        "fetch committed offsets: no answer for {partition}"
-                    ))
-                })?;
+                .ok_or_else(|| Error::Other(format!("fetch committed offsets: no answer for {partition}")))?;
             element
                 .error()
                 .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;

@@ -80,16 +80,10 @@ impl Commit {
     pub(crate) fn list(commits: &[Commit]) -> Result<TopicPartitionList, Error> {
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for commit in commits {
-            let mut element =
-                list.add_partition(&commit.partition.topic, commit.partition.partition);
+            let mut element = list.add_partition(&commit.partition.topic, commit.partition.partition);
             element
                 .set_offset(Offset::Offset(commit.offset))
-                .map_err(|e| {
-                    Error::Other(format!(
-                        "offset {} of {}: {e}",
-                        commit.offset, commit.partition
-                    ))
-                })?;
+                .map_err(|e| Error::Other(format!("offset {} of {}: {e}", commit.offset, commit.partition)))?;
             element.set_metadata(commit.metadata.as_str());
         }
         Ok(list)
@@ -185,10 +179,7 @@ impl Membership {
     }
 
     /// What is committed for these partitions, of any topic. Waits for open transactions that contain their offsets.
-    pub async fn committed(
-        &self,
-        partitions: Vec<TopicPartition>,
-    ) -> Result<Vec<Committed>, Error> {
+    pub async fn committed(&self, partitions: Vec<TopicPartition>) -> Result<Vec<Committed>, Error> {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.committed(&partitions))
             .await
@@ -197,10 +188,7 @@ impl Membership {
 
     /// Commits, under the authority of owned partitions: what an entry's first part names must be owned now, else the
     /// entry is left out. Returns the owned partitions whose commits were made.
-    pub async fn commit(
-        &self,
-        commits: Vec<(TopicPartition, Vec<Commit>)>,
-    ) -> Result<Vec<TopicPartition>, Error> {
+    pub async fn commit(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.commit_owned(commits))
             .await
@@ -218,12 +206,7 @@ impl Membership {
 
     /// Whether this partition is owned at this moment.
     pub fn owns(&self, partition: &TopicPartition) -> bool {
-        self.inner
-            .consumer
-            .context()
-            .owned
-            .lock()
-            .contains(partition)
+        self.inner.consumer.context().owned.lock().contains(partition)
     }
 
     /// Leaves the group; partitions still owned are revoked first (and arrive as [`Ownership::Revoked`]). Returns when
@@ -278,9 +261,7 @@ impl Inner {
             .map_err(|e| Error::from_kafka(&e, "fetch committed offsets"))?;
         let mut committed = Vec::with_capacity(partitions.len());
         for element in answer.elements() {
-            element
-                .error()
-                .map_err(|e| Error::from_kafka(&e, element.topic()))?;
+            element.error().map_err(|e| Error::from_kafka(&e, element.topic()))?;
             let offset = match element.offset() {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
@@ -294,10 +275,7 @@ impl Inner {
         Ok(committed)
     }
 
-    fn commit_owned(
-        &self,
-        commits: Vec<(TopicPartition, Vec<Commit>)>,
-    ) -> Result<Vec<TopicPartition>, Error> {
+    fn commit_owned(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
         let owned = self.consumer.context().owned.lock();
         let mut made = Vec::with_capacity(commits.len());
         let mut batch: Vec<Commit> = Vec::new();
@@ -337,12 +315,7 @@ impl ClientContext for Events {
 }
 
 impl ConsumerContext for Events {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        err: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions: Vec<TopicPartition> = list
             .elements()
             .iter()
@@ -357,12 +330,7 @@ impl ConsumerContext for Events {
 }
 
 impl Events {
-    fn assign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &mut TopicPartitionList,
-        partitions: Vec<TopicPartition>,
-    ) {
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList, partitions: Vec<TopicPartition>) {
         // An explicit offset asks nothing of the brokers; the partition is paused, so it is never read from there.
         if let Err(error) = list.set_all_offsets(Offset::Offset(0)) {
             tracing::error!(%error, "set offsets of an assignment");
@@ -381,21 +349,14 @@ impl Events {
         self.tell(Ownership::Assigned(partitions));
     }
 
-    fn unassign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &TopicPartitionList,
-        partitions: Vec<TopicPartition>,
-    ) {
+    fn unassign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<TopicPartition>) {
         if consumer.assignment_lost() {
             self.forget(&partitions);
             self.tell(Ownership::Lost(partitions));
         } else if !partitions.is_empty() {
             let (answer, commits) = std_mpsc::sync_channel(1);
             self.tell(Ownership::Revoked(partitions.clone(), answer));
-            let last = commits
-                .recv_timeout(self.revoke_timeout)
-                .unwrap_or_default();
+            let last = commits.recv_timeout(self.revoke_timeout).unwrap_or_default();
             let mut owned = self.owned.lock();
             if let Err(error) = commit_batches(consumer, &last) {
                 tracing::warn!(%error, "last commit of revoked partitions; their new owner may repeat what was in flight");

@@ -31,12 +31,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(
-        topic: impl Into<String>,
-        partition: i32,
-        key: impl Into<Vec<u8>>,
-        value: Vec<u8>,
-    ) -> Self {
+    pub fn new(topic: impl Into<String>, partition: i32, key: impl Into<Vec<u8>>, value: Vec<u8>) -> Self {
         Self {
             topic: topic.into(),
             partition: Some(partition),
@@ -145,12 +140,7 @@ impl Producer {
     /// Records of one caller keep their order. Dropping the [`Ack`] doesn't take the record back.
     pub async fn send(&self, record: &Outgoing) -> Result<Ack, Error> {
         loop {
-            let permit = self
-                .permits
-                .clone()
-                .acquire_owned()
-                .await
-                .map_err(|_| Error::Stopped)?;
+            let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
             match hand_over(&self.native, record, permit) {
                 Err(HandOver::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(HandOver::Failed(error)) => return Err(error),
@@ -180,13 +170,9 @@ impl Producer {
     /// Waits until everything sent so far is acknowledged or given up.
     pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let native = self.native.clone();
-        tokio::task::spawn_blocking(move || {
-            native
-                .flush(timeout)
-                .map_err(|e| Error::from_kafka(&e, "flush"))
-        })
-        .await
-        .map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || native.flush(timeout).map_err(|e| Error::from_kafka(&e, "flush")))
+            .await
+            .map_err(|_| Error::Stopped)?
     }
 }
 
@@ -195,18 +181,10 @@ pub(crate) enum HandOver {
     Failed(Error),
 }
 
-pub(crate) fn hand_over(
-    native: &Native,
-    record: &Outgoing,
-    permit: OwnedSemaphorePermit,
-) -> Result<Ack, HandOver> {
+pub(crate) fn hand_over(native: &Native, record: &Outgoing, permit: OwnedSemaphorePermit) -> Result<Ack, HandOver> {
     let (done, ack) = oneshot::channel();
-    let waiter = Box::new(Waiter {
-        done,
-        _permit: permit,
-    });
-    let mut base: BaseRecord<'_, [u8], [u8], Box<Waiter>> =
-        BaseRecord::with_opaque_to(&record.topic, waiter);
+    let waiter = Box::new(Waiter { done, _permit: permit });
+    let mut base: BaseRecord<'_, [u8], [u8], Box<Waiter>> = BaseRecord::with_opaque_to(&record.topic, waiter);
     base.partition = record.partition;
     base.key = record.key.as_deref();
     base.payload = record.value.as_deref();

@@ -116,11 +116,7 @@ impl Reader {
     /// Stops reading these partitions; when it returns, nothing more of them arrives.
     pub async fn remove(&self, partitions: Vec<TopicPartition>) {
         let (done, answer) = oneshot::channel();
-        if self
-            .commands
-            .send(Command::Remove(partitions, done))
-            .is_ok()
-        {
+        if self.commands.send(Command::Remove(partitions, done)).is_ok() {
             // An error means that the thread has ended: then nothing arrives either.
             let _ = answer.await;
         }

@@ -35,16 +35,9 @@ const DAY_MS: u64 = 86_400_000;
 fn spec(name: String, partitions: i32, config: &[(&str, &str)]) -> TopicSpec {
     let mut all = vec![
         ("max.message.bytes".to_owned(), MAX_MESSAGE_BYTES.to_owned()),
-        (
-            "unclean.leader.election.enable".to_owned(),
-            "false".to_owned(),
-        ),
+        ("unclean.leader.election.enable".to_owned(), "false".to_owned()),
     ];
-    all.extend(
-        config
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
-    );
+    all.extend(config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     TopicSpec {
         name,
         partitions,
@@ -54,12 +47,7 @@ fn spec(name: String, partitions: i32, config: &[(&str, &str)]) -> TopicSpec {
 
 /// Kept until the reader truncates it: both retention settings, because a broker-wide limit of either kind would
 /// otherwise delete what nobody has read.
-fn kept_until_done(
-    name: String,
-    partitions: i32,
-    segment_mib: u64,
-    extra: &[(&str, &str)],
-) -> TopicSpec {
+fn kept_until_done(name: String, partitions: i32, segment_mib: u64, extra: &[(&str, &str)]) -> TopicSpec {
     let segment = (segment_mib << 20).to_string();
     let mut config = vec![
         ("cleanup.policy", "delete"),
@@ -80,10 +68,7 @@ pub fn endpoint_topic(name: String) -> TopicSpec {
 /// Every fixed topic of an installation.
 pub fn fixed(names: &Names, settings: &TopicSettings) -> Vec<TopicSpec> {
     let days = |days: u32| (u64::from(days) * DAY_MS).to_string();
-    let (history, dlq) = (
-        days(settings.history_retention_days),
-        days(settings.dlq_retention_days),
-    );
+    let (history, dlq) = (days(settings.history_retention_days), days(settings.dlq_retention_days));
     let week = (7 * DAY_MS).to_string();
     let day = DAY_MS.to_string();
     fn keep(ms: &str) -> [(&str, &str); 3] {

@@ -53,10 +53,8 @@ impl TransactionalProducer {
             permits: Arc::new(Semaphore::new(MAX_RECORDS)),
             open: false,
         };
-        this.retried("init_transactions", |native| {
-            native.init_transactions(CALL_TIMEOUT)
-        })
-        .await?;
+        this.retried("init_transactions", |native| native.init_transactions(CALL_TIMEOUT))
+            .await?;
         Ok(this)
     }
 
@@ -73,10 +71,8 @@ impl TransactionalProducer {
     }
 
     async fn abort_open(&mut self) -> Result<(), Error> {
-        self.retried("abort a transaction", |native| {
-            native.abort_transaction(CALL_TIMEOUT)
-        })
-        .await?;
+        self.retried("abort a transaction", |native| native.abort_transaction(CALL_TIMEOUT))
+            .await?;
         self.open = false;
         Ok(())
     }
@@ -93,9 +89,7 @@ impl TransactionalProducer {
                 tries += 1;
                 match call(&native) {
                     Ok(()) => return Ok(()),
-                    Err(KafkaError::Transaction(e))
-                        if e.is_retriable() && !e.txn_requires_abort() && tries < TRIES =>
-                    {
+                    Err(KafkaError::Transaction(e)) if e.is_retriable() && !e.txn_requires_abort() && tries < TRIES => {
                         tracing::debug!(what, error = %e, "trying again");
                         std::thread::sleep(Duration::from_millis(100));
                     }
@@ -133,11 +127,7 @@ impl Transaction<'_> {
     }
 
     /// Adds the offsets that the records answer. `group` must have been taken from the membership just now.
-    pub async fn commit_offsets(
-        &self,
-        offsets: &[Commit],
-        group: GroupMetadata,
-    ) -> Result<(), Error> {
+    pub async fn commit_offsets(&self, offsets: &[Commit], group: GroupMetadata) -> Result<(), Error> {
         let list = Commit::list(offsets)?;
         let what = "commit offsets in a transaction";
         self.producer
@@ -151,9 +141,7 @@ impl Transaction<'_> {
     pub async fn commit(self) -> Result<(), Error> {
         let result = self
             .producer
-            .retried("commit a transaction", |native| {
-                native.commit_transaction(CALL_TIMEOUT)
-            })
+            .retried("commit a transaction", |native| native.commit_transaction(CALL_TIMEOUT))
             .await;
         match result {
             Ok(()) => {
@@ -181,13 +169,10 @@ fn classify(error: &KafkaError, what: &str) -> Error {
     use RDKafkaErrorCode as Code;
     let text = format!("{what}: {inner}");
     match inner.code() {
-        Code::ProducerFenced
-        | Code::Fenced
-        | Code::InvalidProducerEpoch
-        | Code::InvalidTransactionalState => Error::Fenced(text),
-        Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId => {
-            Error::NotAMember(text)
+        Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch | Code::InvalidTransactionalState => {
+            Error::Fenced(text)
         }
+        Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId => Error::NotAMember(text),
         _ if inner.is_fatal() => Error::Fenced(text),
         _ if inner.txn_requires_abort() => Error::Aborted(text),
         code => Error::from_code(code, what),

@@ -18,8 +18,8 @@ pub struct Watermarks {
 impl Watermarks {
     pub fn new(connection: &Connection) -> Result<Self, Error> {
         let config = connection.client(&[], &[("isolation.level", "read_committed")]);
-        let consumer = BaseConsumer::from_config(&config)
-            .map_err(|e| Error::from_kafka(&e, "create a client for offsets"))?;
+        let consumer =
+            BaseConsumer::from_config(&config).map_err(|e| Error::from_kafka(&e, "create a client for offsets"))?;
         Ok(Self {
             consumer: Arc::new(consumer),
         })

@@ -6,8 +6,7 @@ use crate::TopicPartition;
 /// offsets is an upper bound of the records: transaction markers occupy offsets too.
 pub(super) fn note(partition: &TopicPartition, wanted: i64, first: i64) {
     let lost = u64::try_from(first - wanted).unwrap_or(0);
-    metrics::counter!("hookline_lost_records_total", "topic_class" => class(&partition.topic))
-        .increment(lost);
+    metrics::counter!("hookline_lost_records_total", "topic_class" => class(&partition.topic)).increment(lost);
     tracing::error!(
         %partition, wanted, first, lost,
         "records were deleted before they were read; run `hookline topics check` to see which topic setting did it"

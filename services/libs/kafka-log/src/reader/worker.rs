@@ -86,10 +86,8 @@ pub(super) fn spawn(
             ("auto.offset.reset", "error"),
         ],
     );
-    let make = || {
-        BaseConsumer::from_config_and_context(&config, Quiet)
-            .map_err(|e| Error::from_kafka(&e, "create a reader"))
-    };
+    let make =
+        || BaseConsumer::from_config_and_context(&config, Quiet).map_err(|e| Error::from_kafka(&e, "create a reader"));
     let worker = Worker {
         consumer: make()?,
         offsets: make()?,
@@ -125,10 +123,7 @@ impl Worker {
                 let _ = self.consumer.poll(Duration::ZERO);
                 continue;
             }
-            let polled = self
-                .consumer
-                .poll(wait)
-                .map(|r| r.map(|message| detach(&message)));
+            let polled = self.consumer.poll(wait).map(|r| r.map(|message| detach(&message)));
             wait = match polled {
                 Some(Ok(raw)) => {
                     self.hand_on(raw);
@@ -266,9 +261,8 @@ impl Worker {
             return;
         }
         reading.next = raw.offset + 1;
-        let size = raw.key.as_ref().map_or(0, Bytes::len)
-            + raw.value.as_ref().map_or(0, Bytes::len)
-            + RECORD_OVERHEAD_BYTES;
+        let size =
+            raw.key.as_ref().map_or(0, Bytes::len) + raw.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD_BYTES;
         let record = Record {
             topic: partition.topic.clone(),
             partition: raw.partition,
@@ -284,8 +278,7 @@ impl Worker {
             self.remove(&partition);
             return;
         }
-        let full = !reading.held.is_empty()
-            || reading.window.load(Ordering::Relaxed) >= reading.window_bytes;
+        let full = !reading.held.is_empty() || reading.window.load(Ordering::Relaxed) >= reading.window_bytes;
         if full && !reading.paused {
             reading.paused = true;
             self.paused += 1;
@@ -319,8 +312,7 @@ impl Worker {
                 };
                 if !reading.push_held() {
                     gone.push(partition);
-                } else if reading.held.is_empty()
-                    && reading.window.load(Ordering::Relaxed) <= reading.window_bytes / 4
+                } else if reading.held.is_empty() && reading.window.load(Ordering::Relaxed) <= reading.window_bytes / 4
                 {
                     reading.paused = false;
                     resumed.push(partition);
@@ -383,9 +375,7 @@ impl Worker {
 
     fn failed(&mut self, error: &KafkaError) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                self.repair_gaps()
-            }
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.repair_gaps(),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 tracing::debug!(%error, "a topic being read is gone");
             }
@@ -411,9 +401,9 @@ impl Worker {
             })
             .collect();
         for (partition, next) in all {
-            let Ok((first, end)) =
-                self.offsets
-                    .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+            let Ok((first, end)) = self
+                .offsets
+                .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
             else {
                 continue;
             };
@@ -426,12 +416,9 @@ impl Worker {
             } else {
                 continue;
             };
-            let sought = self.consumer.seek(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(to),
-                CALL_TIMEOUT,
-            );
+            let sought = self
+                .consumer
+                .seek(&partition.topic, partition.partition, Offset::Offset(to), CALL_TIMEOUT);
             if let Err(error) = sought {
                 tracing::error!(%partition, %error, "seek past a gap");
             }
@@ -498,11 +485,7 @@ fn detach(message: &BorrowedMessage<'_>) -> Detached {
 
 fn one(partition: &TopicPartition, offset: i64) -> Result<TopicPartitionList, Error> {
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(
-        &partition.topic,
-        partition.partition,
-        Offset::Offset(offset),
-    )
-    .map_err(|e| Error::Other(format!("offset {offset} of {partition}: {e}")))?;
+    list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset))
+        .map_err(|e| Error::Other(format!("offset {offset} of {partition}: {e}")))?;
     Ok(list)
 }

@@ -15,11 +15,7 @@ pub enum Applied {
 }
 
 /// Creates and corrects; returns what was changed. Running it again changes nothing.
-pub async fn apply(
-    admin: &Admin,
-    settings: &TopicSettings,
-    topics: &[TopicSpec],
-) -> Result<Vec<Applied>, Error> {
+pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]) -> Result<Vec<Applied>, Error> {
     let replication = replication(admin, settings).await?;
     let existing = admin.topics("").await?;
     let mut applied = Vec::new();
@@ -41,10 +37,7 @@ pub async fn apply(
         if differing.is_empty() {
             continue;
         }
-        let wanted: Vec<_> = differing
-            .iter()
-            .map(|(key, _, to)| (key.clone(), to.clone()))
-            .collect();
+        let wanted: Vec<_> = differing.iter().map(|(key, _, to)| (key.clone(), to.clone())).collect();
         admin.set(&topic.name, &wanted).await?;
         applied.extend(
             differing
@@ -61,9 +54,7 @@ pub async fn create(admin: &Admin, topic: &TopicSpec, replication: i32) -> Resul
     if replication >= 3 {
         config.push(("min.insync.replicas".into(), "2".into()));
     }
-    admin
-        .create(&topic.name, topic.partitions, replication, &config)
-        .await
+    admin.create(&topic.name, topic.partitions, replication, &config).await
 }
 
 /// The replication factor to use: as configured, else the brokers' default.
@@ -80,10 +71,7 @@ pub async fn replication(admin: &Admin, settings: &TopicSettings) -> Result<i32,
 }
 
 /// (setting, value now, value wanted) of those that differ.
-pub(super) fn differing(
-    wanted: &[(String, String)],
-    now: &HashMap<String, String>,
-) -> Vec<(String, String, String)> {
+pub(super) fn differing(wanted: &[(String, String)], now: &HashMap<String, String>) -> Vec<(String, String, String)> {
     wanted
         .iter()
         .filter_map(|(key, value)| {

@@ -34,10 +34,7 @@ pub async fn check(admin: &Admin, topics: &[TopicSpec]) -> Result<Vec<Finding>, 
             })
         };
         let Some(described) = existing.get(&topic.name) else {
-            find(
-                Severity::Error,
-                "is missing; run `hookline topics apply`".to_owned(),
-            );
+            find(Severity::Error, "is missing; run `hookline topics apply`".to_owned());
             continue;
         };
         if described.partitions != topic.partitions {
@@ -70,7 +67,8 @@ pub async fn check(admin: &Admin, topics: &[TopicSpec]) -> Result<Vec<Finding>, 
         if described.replication >= 3 && in_sync == "1" {
             find(
                 Severity::Warning,
-                "min.insync.replicas is 1: a record acknowledged by one broker only is lost with it; set it to 2".to_owned(),
+                "min.insync.replicas is 1: a record acknowledged by one broker only is lost with it; set it to 2"
+                    .to_owned(),
             );
         }
     }

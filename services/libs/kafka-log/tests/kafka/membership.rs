@@ -12,13 +12,24 @@ use std::{
 use tokio::sync::mpsc;
 
 fn commit(partition: &TopicPartition, offset: i64, metadata: &str) -> (TopicPartition, Vec<Commit>) {
-    (partition.clone(), vec![Commit { partition: partition.clone(), offset, metadata: metadata.into() }])
+    (
+        partition.clone(),
+        vec![Commit {
+            partition: partition.clone(),
+            offset,
+            metadata: metadata.into(),
+        }],
+    )
 }
 
 async fn assigned(events: &mut mpsc::Receiver<Ownership>, count: usize) -> Vec<TopicPartition> {
     let mut owned = Vec::new();
     while owned.len() < count {
-        match tokio::time::timeout(PATIENCE, events.recv()).await.expect("an assignment in time").expect("an event") {
+        match tokio::time::timeout(PATIENCE, events.recv())
+            .await
+            .expect("an assignment in time")
+            .expect("an event")
+        {
             Ownership::Assigned(partitions) => owned.extend(partitions),
             Ownership::Revoked(partitions, answer) => {
                 owned.retain(|p| !partitions.contains(p));
@@ -37,11 +48,16 @@ async fn invariant_2_the_last_commit_of_a_revoked_partition_reaches_its_new_owne
     let options = MembershipOptions::new(setup.name("group"), vec![topic.clone()]);
     let (first, mut first_events) = Membership::join(&setup.connection, &options).expect("join");
     let owned = assigned(&mut first_events, 4).await;
-    first.commit(owned.iter().map(|p| commit(p, 10, "m10")).collect()).await.expect("commit");
+    first
+        .commit(owned.iter().map(|p| commit(p, 10, "m10")).collect())
+        .await
+        .expect("commit");
 
     let (second, mut second_events) = Membership::join(&setup.connection, &options).expect("join");
-    let Ownership::Revoked(revoked, answer) =
-        tokio::time::timeout(PATIENCE, first_events.recv()).await.expect("in time").expect("an event")
+    let Ownership::Revoked(revoked, answer) = tokio::time::timeout(PATIENCE, first_events.recv())
+        .await
+        .expect("in time")
+        .expect("an event")
     else {
         panic!("a joiner takes partitions away")
     };
@@ -52,14 +68,21 @@ async fn invariant_2_the_last_commit_of_a_revoked_partition_reaches_its_new_owne
         assert_eq!((committed.offset, committed.metadata.as_str()), (Some(20), "m20"));
     }
     // The first is alive and still a member, yet must not move what it no longer owns.
-    let made = first.commit(taken.iter().map(|p| commit(p, 5, "stale")).collect()).await.expect("an answer");
+    let made = first
+        .commit(taken.iter().map(|p| commit(p, 5, "stale")).collect())
+        .await
+        .expect("an answer");
     assert!(made.is_empty(), "a revoked partition was committed: {made:?}");
     for committed in second.committed(taken).await.expect("committed") {
         assert_eq!(committed.offset, Some(20));
     }
     first.leave().await;
     let all = assigned(&mut second_events, 4 - revoked.len()).await;
-    assert_eq!(all.len(), 4 - revoked.len(), "the rest comes over when the first leaves");
+    assert_eq!(
+        all.len(),
+        4 - revoked.len(),
+        "the rest comes over when the first leaves"
+    );
     second.leave().await;
 }
 
@@ -72,8 +95,15 @@ async fn a_member_commits_for_topics_that_come_with_its_partition() {
     let (member, mut events) = Membership::join(&setup.connection, &options).expect("join");
     let owned = assigned(&mut events, 1).await;
     let other = TopicPartition::new(dedicated.as_str(), 0);
-    let entry = Commit { partition: other.clone(), offset: 7, metadata: "v1|x".into() };
-    let made = member.commit(vec![(owned[0].clone(), vec![entry])]).await.expect("commit");
+    let entry = Commit {
+        partition: other.clone(),
+        offset: 7,
+        metadata: "v1|x".into(),
+    };
+    let made = member
+        .commit(vec![(owned[0].clone(), vec![entry])])
+        .await
+        .expect("commit");
     assert_eq!(made, owned);
     let committed = member.committed(vec![other]).await.expect("committed");
     assert_eq!((committed[0].offset, committed[0].metadata.as_str()), (Some(7), "v1|x"));
@@ -88,9 +118,16 @@ async fn large_commits_go_in_batches_that_the_brokers_take() {
     let (member, mut events) = Membership::join(&setup.connection, &options).expect("join");
     let owned = assigned(&mut events, 300).await;
     let metadata = "x".repeat(4096);
-    member.commit(owned.iter().map(|p| commit(p, 1, &metadata)).collect()).await.expect("300 times 4 KiB");
+    member
+        .commit(owned.iter().map(|p| commit(p, 1, &metadata)).collect())
+        .await
+        .expect("300 times 4 KiB");
     let committed = member.committed(owned).await.expect("committed");
-    assert!(committed.iter().all(|c| c.offset == Some(1) && c.metadata.len() == 4096));
+    assert!(
+        committed
+            .iter()
+            .all(|c| c.offset == Some(1) && c.metadata.len() == 4096)
+    );
     member.leave().await;
 }
 
@@ -129,17 +166,31 @@ async fn invariant_3_an_evicted_member_commits_nothing() {
         .spawn()
         .expect("start the zombie");
     let mut child = Zombie(child);
-    let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == "committed"), "the zombie commits while it is a member");
+    let mut lines = BufReader::new(child.0.stdout.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok);
+    assert!(
+        lines.any(|line| line == "committed"),
+        "the zombie commits while it is a member"
+    );
     child.signal(Signal::SIGSTOP);
 
     let options = MembershipOptions::new(setup.name("group"), vec![topic]);
     let (heir, mut events) = Membership::join(&setup.connection, &options).expect("join");
     let taken = assigned(&mut events, 1).await;
-    heir.commit(vec![commit(&taken[0], 9, "")]).await.expect("the heir commits");
+    heir.commit(vec![commit(&taken[0], 9, "")])
+        .await
+        .expect("the heir commits");
     child.signal(Signal::SIGCONT);
-    assert!(lines.any(|line| line.starts_with("refused")), "the zombie learns that it is none any more");
-    assert_eq!(heir.committed(taken).await.expect("committed")[0].offset, Some(9), "a zombie moved an offset");
+    assert!(
+        lines.any(|line| line.starts_with("refused")),
+        "the zombie learns that it is none any more"
+    );
+    assert_eq!(
+        heir.committed(taken).await.expect("committed")[0].offset,
+        Some(9),
+        "a zombie moved an offset"
+    );
     heir.leave().await;
 }
 

@@ -1,7 +1,7 @@
 //! Explicit offsets, gaps, windows, and what `Reached` promises.
 
 use crate::setup::{PATIENCE, Setup, next_value, read_from, until_reached, write};
-use kafka_log::{Item, ReadOptions, Start, TopicPartition, TransactionalProducer, Watermarks, Outgoing};
+use kafka_log::{Item, Outgoing, ReadOptions, Start, TopicPartition, TransactionalProducer, Watermarks};
 use tokio::sync::mpsc;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,13 +22,24 @@ async fn reading_begins_at_the_offset_it_is_told() {
 async fn reached_counts_transaction_markers() {
     let setup = Setup::new();
     let topic = setup.topic("markers", 1).await;
-    let mut producer = TransactionalProducer::start(&setup.connection, &setup.name("tx")).await.expect("start");
+    let mut producer = TransactionalProducer::start(&setup.connection, &setup.name("tx"))
+        .await
+        .expect("start");
     for value in ["one", "two"] {
         let transaction = producer.begin().await.expect("begin");
-        transaction.send(&Outgoing::new(&topic, 0, "k", value.into())).await.expect("send").await.expect("ack");
+        transaction
+            .send(&Outgoing::new(&topic, 0, "k", value.into()))
+            .await
+            .expect("send")
+            .await
+            .expect("ack");
         transaction.commit().await.expect("commit");
     }
-    let (_, end) = Watermarks::new(&setup.connection).expect("client").range(&topic, 0).await.expect("range");
+    let (_, end) = Watermarks::new(&setup.connection)
+        .expect("client")
+        .range(&topic, 0)
+        .await
+        .expect("range");
     assert_eq!(end, 4, "each commit leaves a marker behind its record");
     let reader = setup.reader();
     let mut items = read_from(&reader, &topic, 0, Start::Beginning).await;
@@ -44,14 +55,24 @@ async fn a_full_window_pauses_and_loses_nothing() {
     write(&setup.producer(), &topic, 0, &values).await;
     let reader = setup.reader();
     let (sink, mut items) = mpsc::channel(10_000);
-    let options = ReadOptions { window_bytes: 50_000, ..ReadOptions::new(Start::Beginning) };
-    reader.add(TopicPartition::new(topic.as_str(), 0), options, sink).await.expect("begin to read");
+    let options = ReadOptions {
+        window_bytes: 50_000,
+        ..ReadOptions::new(Start::Beginning)
+    };
+    reader
+        .add(TopicPartition::new(topic.as_str(), 0), options, sink)
+        .await
+        .expect("begin to read");
     // Nothing is dropped by the receiver yet: only about a window's worth may arrive.
     let mut held = Vec::new();
     while let Ok(Some(item)) = tokio::time::timeout(std::time::Duration::from_secs(1), items.recv()).await {
         held.push(item);
     }
-    assert!((35..=60).contains(&held.len()), "a window of 50 kB holds about 40 records, not {}", held.len());
+    assert!(
+        (35..=60).contains(&held.len()),
+        "a window of 50 kB holds about 40 records, not {}",
+        held.len()
+    );
     // Another partition of the same reader is not held up.
     write(&setup.producer(), &topic, 1, &["other"]).await;
     let mut other = read_from(&reader, &topic, 1, Start::Beginning).await;
@@ -69,11 +90,18 @@ async fn a_gap_is_passed_over_loudly_and_reading_goes_on() {
     let setup = Setup::new();
     let topic = setup.topic("gap", 1).await;
     write(&setup.producer(), &topic, 0, &["a", "b", "c", "d"]).await;
-    setup.admin.delete_records(&[(TopicPartition::new(topic.as_str(), 0), 2)]).await.expect("truncate");
+    setup
+        .admin
+        .delete_records(&[(TopicPartition::new(topic.as_str(), 0), 2)])
+        .await
+        .expect("truncate");
     let reader = setup.reader();
     let (sink, mut items) = mpsc::channel(10);
     let partition = TopicPartition::new(topic.as_str(), 0);
-    let began = reader.add(partition, ReadOptions::new(Start::Offset(0)), sink).await.expect("begin");
+    let began = reader
+        .add(partition, ReadOptions::new(Start::Offset(0)), sink)
+        .await
+        .expect("begin");
     assert_eq!(began, 2, "it begins at the first record kept");
     assert_eq!(next_value(&mut items).await, "c");
 }
@@ -91,7 +119,10 @@ async fn what_was_removed_arrives_no_more() {
     write(&producer, &topic, 0, &["b"]).await;
     let rest = tokio::time::timeout(PATIENCE, async {
         while let Some(item) = items.recv().await {
-            assert!(!matches!(item, Item::Record(_)), "a record arrived after the partition was removed");
+            assert!(
+                !matches!(item, Item::Record(_)),
+                "a record arrived after the partition was removed"
+            );
         }
     });
     rest.await.expect("the channel closes");
@@ -103,7 +134,13 @@ async fn a_topic_that_is_not_there_is_an_error_and_not_created() {
     let (sink, _items) = mpsc::channel(10);
     let name = setup.name("absent");
     let reader = setup.reader();
-    let error = reader.add(TopicPartition::new(name.as_str(), 0), ReadOptions::new(Start::Beginning), sink).await;
+    let error = reader
+        .add(
+            TopicPartition::new(name.as_str(), 0),
+            ReadOptions::new(Start::Beginning),
+            sink,
+        )
+        .await;
     assert!(matches!(error, Err(kafka_log::Error::UnknownTopic(_))), "got {error:?}");
     assert!(setup.admin.topics(&name).await.expect("list").is_empty());
 }

@@ -1,6 +1,8 @@
 //! A connection with a prefix of its own, topics, and short ways to write and read.
 
-use kafka_log::{Admin, Connection, Item, Outgoing, Producer, ReadOptions, Reader, ReaderOptions, Start, TopicPartition};
+use kafka_log::{
+    Admin, Connection, Item, Outgoing, Producer, ReadOptions, Reader, ReaderOptions, Start, TopicPartition,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::mpsc;
 
@@ -27,7 +29,10 @@ impl Setup {
 
     pub async fn topic(&self, suffix: &str, partitions: i32) -> String {
         let name = self.name(suffix);
-        self.admin.create(&name, partitions, 1, &[]).await.expect("create a topic");
+        self.admin
+            .create(&name, partitions, 1, &[])
+            .await
+            .expect("create a topic");
         name
     }
 
@@ -42,23 +47,34 @@ impl Setup {
 
 /// Writes `values` to one partition, in order.
 pub async fn write(producer: &Producer, topic: &str, partition: i32, values: &[&str]) {
-    let records: Vec<Outgoing> =
-        values.iter().map(|v| Outgoing::new(topic, partition, "k", v.as_bytes().to_vec())).collect();
+    let records: Vec<Outgoing> = values
+        .iter()
+        .map(|v| Outgoing::new(topic, partition, "k", v.as_bytes().to_vec()))
+        .collect();
     producer.write_all(&records).await.expect("write");
 }
 
 /// Begins to read a partition.
 pub async fn read_from(reader: &Reader, topic: &str, partition: i32, start: Start) -> mpsc::Receiver<Item> {
     let (sink, items) = mpsc::channel(1000);
-    let options = ReadOptions { report_reached: true, ..ReadOptions::new(start) };
-    reader.add(TopicPartition::new(topic, partition), options, sink).await.expect("begin to read");
+    let options = ReadOptions {
+        report_reached: true,
+        ..ReadOptions::new(start)
+    };
+    reader
+        .add(TopicPartition::new(topic, partition), options, sink)
+        .await
+        .expect("begin to read");
     items
 }
 
 /// The next record's value as text.
 pub async fn next_value(items: &mut mpsc::Receiver<Item>) -> String {
     loop {
-        let item = tokio::time::timeout(PATIENCE, items.recv()).await.expect("a record in time").expect("a record");
+        let item = tokio::time::timeout(PATIENCE, items.recv())
+            .await
+            .expect("a record in time")
+            .expect("a record");
         if let Item::Record(record) = item {
             return String::from_utf8(record.value.expect("a value").to_vec()).expect("text");
         }
@@ -69,7 +85,11 @@ pub async fn next_value(items: &mut mpsc::Receiver<Item>) -> String {
 pub async fn until_reached(items: &mut mpsc::Receiver<Item>, end: i64) -> Vec<String> {
     let mut values = Vec::new();
     loop {
-        match tokio::time::timeout(PATIENCE, items.recv()).await.expect("progress in time").expect("open") {
+        match tokio::time::timeout(PATIENCE, items.recv())
+            .await
+            .expect("progress in time")
+            .expect("open")
+        {
             Item::Record(record) => {
                 values.push(String::from_utf8(record.value.expect("a value").to_vec()).expect("text"));
             }
