@@ -4,11 +4,13 @@ use crate::{Connection, Error, TopicPartition};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{
-        AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
+        OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
     config::FromClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::MetadataTopic,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -98,53 +100,67 @@ impl Admin {
         replication: i32,
         config: &[(String, String)],
     ) -> Result<bool, Error> {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
-        for (key, value) in config {
-            topic = topic.set(key, value);
+        let made = self.create_all(&[(name, partitions, config)], replication).await?;
+        Ok(!made.is_empty())
+    }
+
+    /// Makes topics, each with its partitions and settings, in one call; returns the names of those that weren't there.
+    /// They are visible when it returns.
+    pub async fn create_all(
+        &self,
+        topics: &[(&str, i32, &[(String, String)])],
+        replication: i32,
+    ) -> Result<Vec<String>, Error> {
+        let mut wanted = Vec::with_capacity(topics.len());
+        for (name, partitions, config) in topics {
+            let mut topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(replication));
+            for (key, value) in *config {
+                topic = topic.set(key, value);
+            }
+            wanted.push(topic);
         }
         let results = self
             .client
-            .create_topics([&topic], &Self::options())
+            .create_topics(&wanted, &Self::options())
             .await
-            .map_err(|e| Error::from_kafka(&e, &format!("create topic {name}")))?;
-        match results.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
-            Some(Err((_, code))) => Err(Error::from_code(code, &format!("create topic {name}"))),
-            _ => {
-                self.visible(name).await?;
-                Ok(true)
+            .map_err(|e| Error::from_kafka(&e, "create topics"))?;
+        let mut made = Vec::new();
+        for result in results {
+            match result {
+                Ok(name) => made.push(name),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => return Err(Error::from_code(code, &format!("create topic {name}"))),
             }
         }
+        self.visible(made.clone()).await?;
+        Ok(made)
     }
 
-    /// Waits until brokers that are asked know a topic that was just made: they learn of it a moment later.
-    async fn visible(&self, name: &str) -> Result<(), Error> {
+    /// Waits until brokers that are asked know topics that were just made: they learn of them a moment later.
+    async fn visible(&self, names: Vec<String>) -> Result<(), Error> {
         let client = self.client.clone();
-        let name = name.to_owned();
-        tokio::task::spawn_blocking(move || {
+        let ask = move || {
             let deadline = Instant::now() + TIMEOUT;
-            loop {
-                let metadata = client
-                    .inner()
-                    .fetch_metadata(Some(&name), TIMEOUT)
-                    .map_err(|e| Error::from_kafka(&e, &name))?;
-                let known = metadata
-                    .topics()
-                    .iter()
-                    .any(|t| t.error().is_none() && !t.partitions().is_empty());
-                if known {
-                    return Ok(());
+            for name in names {
+                loop {
+                    let metadata = client
+                        .inner()
+                        .fetch_metadata(Some(&name), TIMEOUT)
+                        .map_err(|e| Error::from_kafka(&e, &name))?;
+                    let known = |t: &MetadataTopic| t.error().is_none() && !t.partitions().is_empty();
+                    if metadata.topics().iter().any(known) {
+                        break;
+                    }
+                    if Instant::now() > deadline {
+                        let what = format!("topic {name} was made, but the brokers don't show it");
+                        return Err(Error::Unreachable(what));
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
                 }
-                if Instant::now() > deadline {
-                    return Err(Error::Unreachable(format!(
-                        "topic {name} was made, but the brokers don't show it"
-                    )));
-                }
-                std::thread::sleep(Duration::from_millis(10));
             }
-        })
-        .await
-        .map_err(|_| Error::Stopped)?
+            Ok(())
+        };
+        tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)?
     }
 
     /// Deletes a topic. False when there is none.
@@ -161,54 +177,54 @@ impl Admin {
         }
     }
 
-    /// A topic's settings, all of them.
-    pub async fn settings(&self, name: &str) -> Result<HashMap<String, String>, Error> {
-        self.describe(
-            &ResourceSpecifier::Topic(name),
-            &format!("describe topic {name}"),
-            false,
-        )
-        .await
+    /// The settings of each of these topics, all of them.
+    pub async fn settings(&self, names: &[&str]) -> Result<HashMap<String, HashMap<String, String>>, Error> {
+        let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let described = self.describe(&resources, "describe topics").await?;
+        Ok(described
+            .into_iter()
+            .filter_map(|resource| match resource.specifier {
+                OwnedResourceSpecifier::Topic(name) => Some((name, values(resource.entries, |_| true))),
+                _ => None,
+            })
+            .collect())
     }
 
     /// A broker's settings, all of them.
     pub async fn broker_settings(&self, id: i32) -> Result<HashMap<String, String>, Error> {
-        self.describe(&ResourceSpecifier::Broker(id), &format!("describe broker {id}"), false)
-            .await
+        let described = self
+            .describe(&[ResourceSpecifier::Broker(id)], &format!("describe broker {id}"))
+            .await?;
+        Ok(described
+            .into_iter()
+            .flat_map(|resource| values(resource.entries, |_| true))
+            .collect())
     }
 
-    async fn describe(
-        &self,
-        resource: &ResourceSpecifier<'_>,
-        what: &str,
-        only_set: bool,
-    ) -> Result<HashMap<String, String>, Error> {
+    async fn describe(&self, resources: &[ResourceSpecifier<'_>], what: &str) -> Result<Vec<ConfigResource>, Error> {
+        if resources.is_empty() {
+            return Ok(Vec::new());
+        }
         let results = self
             .client
-            .describe_configs([resource], &Self::options())
+            .describe_configs(resources, &Self::options())
             .await
             .map_err(|e| Error::from_kafka(&e, what))?;
-        let config = match results.into_iter().next() {
-            Some(Ok(config)) => config,
-            Some(Err(code)) => return Err(Error::from_code(code, what)),
-            None => return Err(Error::Other(format!("{what}: no answer"))),
-        };
-        debug_assert!(matches!(
-            config.specifier,
-            OwnedResourceSpecifier::Topic(_) | OwnedResourceSpecifier::Broker(_)
-        ));
-        Ok(config
-            .entries
+        results
             .into_iter()
-            .filter(|e| !only_set || matches!(e.source, rdkafka::admin::ConfigSource::DynamicTopic))
-            .filter_map(|e| Some((e.name, e.value?)))
-            .collect())
+            .map(|result| result.map_err(|code| Error::from_code(code, what)))
+            .collect()
     }
 
     /// Sets these settings of a topic and keeps the others that were set on it (altering replaces everything).
     pub async fn set(&self, name: &str, config: &[(String, String)]) -> Result<(), Error> {
         let what = format!("change topic {name}");
-        let mut all = self.describe(&ResourceSpecifier::Topic(name), &what, true).await?;
+        let described = self.describe(&[ResourceSpecifier::Topic(name)], &what).await?;
+        let set_here = |entry: &ConfigEntry| matches!(entry.source, ConfigSource::DynamicTopic);
+        let mut all: HashMap<String, String> = described
+            .into_iter()
+            .flat_map(|resource| values(resource.entries, set_here))
+            .collect();
         all.extend(config.iter().cloned());
         let mut alter = AlterConfig::new(ResourceSpecifier::Topic(name));
         for (key, value) in &all {
@@ -249,4 +265,12 @@ impl Admin {
         }
         Ok(())
     }
+}
+
+fn values(entries: Vec<ConfigEntry>, wanted: impl Fn(&ConfigEntry) -> bool) -> HashMap<String, String> {
+    entries
+        .into_iter()
+        .filter(wanted)
+        .filter_map(|entry| Some((entry.name, entry.value?)))
+        .collect()
 }

@@ -7,7 +7,7 @@ mod gaps;
 mod worker;
 
 use crate::{Connection, Error, Record, TopicPartition};
-use std::sync::mpsc as std_mpsc;
+use std::{sync::mpsc as std_mpsc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where to begin.
@@ -43,6 +43,9 @@ pub struct ReaderOptions {
     pub prefetch_bytes: usize,
     /// Most bytes of one fetch of one partition.
     pub fetch_bytes: usize,
+    /// How long a broker may hold an answer back while there is nothing to send. A partition that is added meanwhile
+    /// waits for it too: short for whoever adds one after the other, long where reading goes on for ever.
+    pub fetch_wait: Duration,
 }
 
 impl ReaderOptions {
@@ -51,6 +54,7 @@ impl ReaderOptions {
             name: name.into(),
             prefetch_bytes: 16 << 20,
             fetch_bytes: 1 << 20,
+            fetch_wait: Duration::from_millis(250),
         }
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn spawn(
 ) -> Result<(), Error> {
     let prefetch_kib = (options.prefetch_bytes / 1024).max(64).to_string();
     let fetch = options.fetch_bytes.to_string();
+    let fetch_wait_ms = options.fetch_wait.as_millis().to_string();
     let config = connection.client(
         &[
             ("queued.min.messages", "2000"),
@@ -75,7 +76,7 @@ pub(super) fn spawn(
             ("fetch.message.max.bytes", fetch.as_str()),
             ("fetch.queue.backoff.ms", "10"),
             ("fetch.error.backoff.ms", "100"),
-            ("fetch.wait.max.ms", "250"),
+            ("fetch.wait.max.ms", fetch_wait_ms.as_str()),
         ],
         &[
             // Never joined: librdkafka wants a name to allow assignment.

@@ -18,22 +18,35 @@ pub enum Applied {
 pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]) -> Result<Vec<Applied>, Error> {
     let replication = replication(admin, settings).await?;
     let existing = admin.topics("").await?;
+    let (there, missing): (Vec<&TopicSpec>, Vec<&TopicSpec>) =
+        topics.iter().partition(|topic| existing.contains_key(&topic.name));
+    let configs: Vec<_> = missing.iter().map(|topic| config(topic, replication)).collect();
+    let wanted: Vec<(&str, i32, &[(String, String)])> = missing
+        .iter()
+        .zip(&configs)
+        .map(|(topic, config)| (topic.name.as_str(), topic.partitions, config.as_slice()))
+        .collect();
     let mut applied = Vec::new();
-    for topic in topics {
-        let Some(described) = existing.get(&topic.name) else {
-            create(admin, topic, replication).await?;
-            applied.push(Applied::Created(topic.name.clone()));
-            continue;
-        };
-        if described.partitions != topic.partitions {
-            applied.push(Applied::WrongPartitions(
-                topic.name.clone(),
-                described.partitions,
-                topic.partitions,
-            ));
+    if !wanted.is_empty() {
+        applied.extend(
+            admin
+                .create_all(&wanted, replication)
+                .await?
+                .into_iter()
+                .map(Applied::Created),
+        );
+    }
+    let names: Vec<&str> = there.iter().map(|topic| topic.name.as_str()).collect();
+    let settings = admin.settings(&names).await?;
+    for topic in there {
+        let has = existing[&topic.name].partitions;
+        if has != topic.partitions {
+            applied.push(Applied::WrongPartitions(topic.name.clone(), has, topic.partitions));
         }
-        let now = admin.settings(&topic.name).await?;
-        let differing = differing(&topic.config, &now);
+        let differing = settings
+            .get(&topic.name)
+            .map(|now| differing(&topic.config, now))
+            .unwrap_or_default();
         if differing.is_empty() {
             continue;
         }
@@ -48,13 +61,19 @@ pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]
     Ok(applied)
 }
 
-/// Creates one topic with the replication that [`replication`] gave. False when it exists already.
-pub async fn create(admin: &Admin, topic: &TopicSpec, replication: i32) -> Result<bool, Error> {
+fn config(topic: &TopicSpec, replication: i32) -> Vec<(String, String)> {
     let mut config = topic.config.clone();
     if replication >= 3 {
         config.push(("min.insync.replicas".into(), "2".into()));
     }
-    admin.create(&topic.name, topic.partitions, replication, &config).await
+    config
+}
+
+/// Creates one topic with the replication that [`replication`] gave. False when it exists already.
+pub async fn create(admin: &Admin, topic: &TopicSpec, replication: i32) -> Result<bool, Error> {
+    admin
+        .create(&topic.name, topic.partitions, replication, &config(topic, replication))
+        .await
 }
 
 /// The replication factor to use: as configured, else the brokers' default.

@@ -24,6 +24,12 @@ pub struct Finding {
 pub async fn check(admin: &Admin, topics: &[TopicSpec]) -> Result<Vec<Finding>, Error> {
     let existing = admin.topics("").await?;
     let (brokers, _) = admin.brokers().await?;
+    let names: Vec<&str> = topics
+        .iter()
+        .map(|t| t.name.as_str())
+        .filter(|n| existing.contains_key(*n))
+        .collect();
+    let settings = admin.settings(&names).await?;
     let mut findings = Vec::new();
     for topic in topics {
         let mut find = |severity, message| {
@@ -46,8 +52,8 @@ pub async fn check(admin: &Admin, topics: &[TopicSpec]) -> Result<Vec<Finding>, 
                 ),
             );
         }
-        let now = admin.settings(&topic.name).await?;
-        for (key, has, wants) in differing(&topic.config, &now) {
+        let Some(now) = settings.get(&topic.name) else { continue };
+        for (key, has, wants) in differing(&topic.config, now) {
             let danger = endangers(&key);
             find(
                 Severity::Error,
