@@ -42,10 +42,7 @@ impl Loaded {
 ///
 /// # Errors
 /// [`Problems`]: everything that is wrong, in the file and in the environment.
-pub fn load(
-    file: Option<&Path>,
-    environment: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded, Problems> {
+pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut collector = Collector::new(&mut problems);
     if let Some(path) = file {
@@ -67,9 +64,7 @@ pub fn load(
     }
     let config = nested(&values)
         .try_into()
-        .map_err(|error: toml::de::Error| {
-            Problems(vec![Problem::new("the configuration", error.message())])
-        })?;
+        .map_err(|error: toml::de::Error| Problems(vec![Problem::new("the configuration", error.message())]))?;
     Ok(Loaded { config, values })
 }
 
@@ -117,10 +112,7 @@ fn merge_properties(file: &Layer, environment: &Layer, problems: &mut Vec<Proble
         }
         origins.push("kafka.properties_file".to_owned());
     }
-    for found in [file, environment]
-        .into_iter()
-        .filter_map(|layer| layer.get(NAME))
-    {
+    for found in [file, environment].into_iter().filter_map(|layer| layer.get(NAME)) {
         merged.extend(
             found
                 .value
@@ -171,9 +163,7 @@ fn check_together(values: &Layer, problems: &mut Vec<Problem>) {
         ours.dlq(),
         ours.rejected(),
     ];
-    let sources = values
-        .get("sources")
-        .and_then(|found| found.value.as_array());
+    let sources = values.get("sources").and_then(|found| found.value.as_array());
     for topic in sources
         .into_iter()
         .flatten()

@@ -1,6 +1,28 @@
-//! The `hookline` binary.
+//! The `hookline` binary: reads the command line, runs one command, and turns what came of it into an exit status.
+//! Commands are in `commands/`, one file a group; configuration is in `config/`; the roles are crates of their own.
+
+mod cli;
+mod commands;
 mod config;
-fn main() {
-    let loaded = config::load(None, std::iter::empty());
-    let _ = (loaded.map(|l| l.shown()), config::default_file());
+mod connect;
+mod failure;
+mod output;
+mod progress;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&anyhow::anyhow!("can't start threads: {error}")),
+    };
+    let ended = runtime.block_on(Box::pin(commands::run(arguments)));
+    // What still reads from Kafka in the background must not keep a finished command waiting.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
 }

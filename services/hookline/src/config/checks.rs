@@ -7,11 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 pub type Check = fn(&str) -> Result<(), String>;
 
 fn expect(is_right: bool, message: &str) -> Result<(), String> {
-    if is_right {
-        Ok(())
-    } else {
-        Err(message.to_owned())
-    }
+    if is_right { Ok(()) } else { Err(message.to_owned()) }
 }
 
 pub fn not_empty(text: &str) -> Result<(), String> {
@@ -20,13 +16,8 @@ pub fn not_empty(text: &str) -> Result<(), String> {
 
 pub fn brokers(text: &str) -> Result<(), String> {
     let is_broker = |broker: &str| {
-        let host_and_port = broker
-            .trim()
-            .rsplit_once("://")
-            .map_or(broker.trim(), |(_, rest)| rest);
-        let (host, port) = host_and_port
-            .rsplit_once(':')
-            .unwrap_or((host_and_port, "9092"));
+        let host_and_port = broker.trim().rsplit_once("://").map_or(broker.trim(), |(_, rest)| rest);
+        let (host, port) = host_and_port.rsplit_once(':').unwrap_or((host_and_port, "9092"));
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     };
     expect(

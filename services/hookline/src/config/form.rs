@@ -48,15 +48,12 @@ impl Form {
             Self::Integer(least, most) => one(integer(value, least, most)),
             Self::Number(least, most) => one(number(value, least, most)),
             Self::Texts(check) | Self::Secrets(check) => list(value, |item| text(item, check)),
-            Self::Integers { least, most, count } => {
-                match list(value, |item| integer(item, least, most))? {
-                    Value::Array(items) if items.len() > count => Err(vec![format!(
-                        "{} values; at most {count} are allowed",
-                        items.len()
-                    )]),
-                    accepted => Ok(accepted),
+            Self::Integers { least, most, count } => match list(value, |item| integer(item, least, most))? {
+                Value::Array(items) if items.len() > count => {
+                    Err(vec![format!("{} values; at most {count} are allowed", items.len())])
                 }
-            }
+                accepted => Ok(accepted),
+            },
             Self::Sources => sources::accept(value),
             Self::Properties => properties::accept(value),
         }
@@ -67,15 +64,22 @@ impl Form {
         let trimmed = text.trim();
         match self {
             Self::Text(_) | Self::Secret(_) | Self::Choice(_) => Ok(Value::String(text.to_owned())),
-            Self::Bool => trimmed.parse().map(Value::Boolean).map_err(|_| "must be true or false".to_owned()),
+            Self::Bool => trimmed
+                .parse()
+                .map(Value::Boolean)
+                .map_err(|_| "must be true or false".to_owned()),
             Self::Integer(least, most) => whole(trimmed, *least, *most),
-            Self::Number(least, most) => {
-                trimmed.parse().map(Value::Float).map_err(|_| format!("must be a number, {least} to {most}"))
-            }
+            Self::Number(least, most) => trimmed
+                .parse()
+                .map(Value::Float)
+                .map_err(|_| format!("must be a number, {least} to {most}")),
             Self::Integers { least, most, .. } => items(trimmed, |item| whole(item, *least, *most)),
             Self::Texts(_) | Self::Secrets(_) => items(trimmed, |item| Ok(Value::String(item.to_owned()))),
             Self::Sources => json(trimmed),
-            Self::Properties => Err("set each property by a variable of its own, such as HOOKLINE_KAFKA__PROPERTIES__SECURITY_PROTOCOL".to_owned()),
+            Self::Properties => Err(
+                "set each property by a variable of its own, such as HOOKLINE_KAFKA__PROPERTIES__SECURITY_PROTOCOL"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -91,20 +95,14 @@ fn items(text: &str, read: impl Fn(&str) -> Result<Value, String>) -> Result<Val
     if text.starts_with('[') {
         return json(text);
     }
-    let parts = text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     Ok(Value::Array(parts.map(read).collect::<Result<_, _>>()?))
 }
 
 fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| {
         // serde's own words may repeat what is written there.
-        format!(
-            "must be a JSON list (what is wrong is at column {})",
-            error.column()
-        )
+        format!("must be a JSON list (what is wrong is at column {})", error.column())
     })
 }
 
@@ -127,19 +125,13 @@ fn integer(value: Value, least: i64, most: i64) -> Result<Value, String> {
     match value {
         Value::Integer(number) if (least..=most).contains(&number) => Ok(value),
         Value::Integer(number) => Err(format!("{number} is outside {least} to {most}")),
-        other => Err(expected(
-            &format!("a whole number, {least} to {most}"),
-            &other,
-        )),
+        other => Err(expected(&format!("a whole number, {least} to {most}"), &other)),
     }
 }
 
 fn number(value: Value, least: f64, most: f64) -> Result<Value, String> {
     let number = match value {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "what is that large is refused either way"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "what is that large is refused either way")]
         Value::Integer(number) => number as f64,
         Value::Float(number) => number,
         other => return Err(expected(&format!("a number, {least} to {most}"), &other)),
@@ -151,10 +143,7 @@ fn number(value: Value, least: f64, most: f64) -> Result<Value, String> {
     }
 }
 
-fn list(
-    value: Value,
-    accept: impl Fn(Value) -> Result<Value, String>,
-) -> Result<Value, Vec<String>> {
+fn list(value: Value, accept: impl Fn(Value) -> Result<Value, String>) -> Result<Value, Vec<String>> {
     let Value::Array(items) = value else {
         return Err(vec![expected("a list", &value)]);
     };

@@ -27,12 +27,7 @@ pub enum Support {
     LaterValues(&'static [&'static str]),
 }
 
-const fn key(
-    name: &'static str,
-    form: Form,
-    default: Option<&'static str>,
-    meaning: &'static str,
-) -> Key {
+const fn key(name: &'static str, form: Form, default: Option<&'static str>, meaning: &'static str) -> Key {
     Key {
         name,
         form,
@@ -42,12 +37,7 @@ const fn key(
     }
 }
 
-const fn later(
-    name: &'static str,
-    form: Form,
-    default: Option<&'static str>,
-    meaning: &'static str,
-) -> Key {
+const fn later(name: &'static str, form: Form, default: Option<&'static str>, meaning: &'static str) -> Key {
     Key {
         name,
         form,
@@ -110,18 +100,8 @@ pub const KEYS: &[Key] = &[
         None,
         "where events are read from besides <prefix>ingest; giving any replaces the default, <prefix>events",
     ),
-    later(
-        "schema_registry.url",
-        Form::Text(checks::url),
-        None,
-        "Confluent API",
-    ),
-    later(
-        "schema_registry.user",
-        Form::Text(checks::not_empty),
-        None,
-        "its user",
-    ),
+    later("schema_registry.url", Form::Text(checks::url), None, "Confluent API"),
+    later("schema_registry.user", Form::Text(checks::not_empty), None, "its user"),
     later(
         "schema_registry.password",
         Form::Secret(checks::not_empty),
@@ -287,12 +267,7 @@ pub const KEYS: &[Key] = &[
         Some("[]"),
         "networks (CIDR) let through besides public addresses",
     ),
-    key(
-        "egress.allow_http",
-        Form::Bool,
-        Some("false"),
-        "plain http endpoints",
-    ),
+    key("egress.allow_http", Form::Bool, Some("false"), "plain http endpoints"),
     later(
         "egress.proxy",
         Form::Text(checks::url),
@@ -303,7 +278,7 @@ pub const KEYS: &[Key] = &[
         "egress.ca_file",
         Form::Text(checks::readable_file),
         None,
-        "certificates trusted besides the platform's, PEM",
+        "certificates trusted instead of the platform's, PEM",
     ),
     key(
         "egress.client_cert_file",

@@ -43,21 +43,12 @@ impl<'a> Collector<'a> {
     /// Takes one value in, under `at` in messages.
     fn take(&mut self, key: &'static Key, value: Value, at: &str, origin: String) {
         match key.form.accept(value) {
-            Err(messages) => messages
-                .into_iter()
-                .for_each(|message| self.wrong(at, message)),
+            Err(messages) => messages.into_iter().for_each(|message| self.wrong(at, message)),
             Ok(value) => {
                 if let Err(message) = supported(key, &value) {
                     self.wrong(at, message);
-                } else if self
-                    .layer
-                    .insert(key.name, Found { value, origin })
-                    .is_some()
-                {
-                    self.wrong(
-                        at,
-                        format!("{0} and {0}_file are both given; keep one", key.name),
-                    );
+                } else if self.layer.insert(key.name, Found { value, origin }).is_some() {
+                    self.wrong(at, format!("{0} and {0}_file are both given; keep one", key.name));
                 }
             }
         }
@@ -75,12 +66,7 @@ impl<'a> Collector<'a> {
         } else {
             Value::String(text.trim_end_matches(['\r', '\n']).to_owned())
         };
-        self.take(
-            key,
-            value,
-            at,
-            format!("the file that {}_file names", key.name),
-        );
+        self.take(key, value, at, format!("the file that {}_file names", key.name));
     }
 
     /// Everything in a TOML file.
@@ -94,19 +80,11 @@ impl<'a> Collector<'a> {
             Ok(table) => self.walk("", table, &at),
             // Only its message: the error's own rendering repeats the line, which may hold a secret.
             Err(error) => {
-                let line = error.span().map_or(0, |span| {
-                    text[..span.start.min(text.len())].matches('\n').count()
-                });
-                let message = error
-                    .message()
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                self.wrong(
-                    format!("{at}, line {}", line + 1),
-                    format!("is not TOML: {message}"),
-                );
+                let line = error
+                    .span()
+                    .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
+                let message = error.message().lines().next().unwrap_or_default().to_owned();
+                self.wrong(format!("{at}, line {}", line + 1), format!("is not TOML: {message}"));
             }
         }
     }
@@ -133,10 +111,7 @@ impl<'a> Collector<'a> {
                 }
             } else {
                 let nearest = keys::nearest(&name);
-                self.wrong(
-                    &name,
-                    format!("there is no such key; did you mean `{nearest}`?"),
-                );
+                self.wrong(&name, format!("there is no such key; did you mean `{nearest}`?"));
             }
         }
     }
@@ -184,17 +159,13 @@ impl<'a> Collector<'a> {
 fn supported(key: &Key, value: &Value) -> Result<(), String> {
     let is_default = default_value(key).as_ref() == Some(value);
     match key.support {
-        Support::Later if !is_default => Err(
-            "this version does not do it yet, it comes with a later one; leave it out".to_owned(),
-        ),
-        Support::LaterValues(values)
-            if value.as_str().is_some_and(|text| values.contains(&text)) =>
-        {
-            Err(format!(
-                "{} comes with a later version; leave it out",
-                value.as_str().unwrap_or_default()
-            ))
+        Support::Later if !is_default => {
+            Err("this version does not do it yet, it comes with a later one; leave it out".to_owned())
         }
+        Support::LaterValues(values) if value.as_str().is_some_and(|text| values.contains(&text)) => Err(format!(
+            "{} comes with a later version; leave it out",
+            value.as_str().unwrap_or_default()
+        )),
         _ => Ok(()),
     }
 }
@@ -225,10 +196,7 @@ fn is_ignored(variable: &str) -> bool {
         variable.match_indices("_PORT_").any(|(at, found)| {
             let rest = &variable[at + found.len()..];
             let protocol = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            protocol.len() < rest.len()
-                && ["_TCP", "_UDP", "_SCTP"]
-                    .iter()
-                    .any(|name| protocol.starts_with(name))
+            protocol.len() < rest.len() && ["_TCP", "_UDP", "_SCTP"].iter().any(|name| protocol.starts_with(name))
         })
     };
     // No Service's variable has two underscores side by side, and every key of two levels does.

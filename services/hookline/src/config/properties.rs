@@ -15,24 +15,15 @@ const OURS: [(&str, &str); 12] = [
         "allow.auto.create.topics",
         "a late write would bring a deleted topic back",
     ),
-    (
-        "enable.auto.commit",
-        "Hookline commits what is done, not what was read",
-    ),
+    ("enable.auto.commit", "Hookline commits what is done, not what was read"),
     (
         "enable.auto.offset.store",
         "Hookline commits what is done, not what was read",
     ),
-    (
-        "enable.idempotence",
-        "without it records could be written twice",
-    ),
+    ("enable.idempotence", "without it records could be written twice"),
     ("acks", "without all of them records could be lost"),
     ("isolation.level", "what was aborted must not be read"),
-    (
-        "auto.offset.reset",
-        "Hookline always begins at explicit offsets",
-    ),
+    ("auto.offset.reset", "Hookline always begins at explicit offsets"),
 ];
 
 /// A flat table of texts, whatever way it was written: `"sasl.password" = "…"` or `sasl.password = "…"`.
@@ -92,19 +83,12 @@ pub fn read_lines(text: &str) -> Result<Table, Vec<String>> {
         }
         match line.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
-                table.insert(
-                    name.trim().to_owned(),
-                    Value::String(value.trim().to_owned()),
-                );
+                table.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
             }
             _ => wrong.push(format!("line {}: must be key=value", index + 1)),
         }
     }
-    if wrong.is_empty() {
-        Ok(table)
-    } else {
-        Err(wrong)
-    }
+    if wrong.is_empty() { Ok(table) } else { Err(wrong) }
 }
 
 /// The property that a variable's last part stands for: `SASL_PASSWORD` is `sasl.password`.

@@ -27,6 +27,17 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// Where events are read from besides `ingest`.
+    pub fn sources(&self) -> Vec<Source> {
+        if self.configured_sources.is_empty() {
+            let names = kafka_log::Names::new(&self.kafka.prefix);
+            return vec![Source::default_of(names.events())];
+        }
+        self.configured_sources.clone()
+    }
+}
+
 #[derive(Clone, Deserialize)]
 pub struct Kafka {
     pub brokers: String,
@@ -57,7 +68,7 @@ pub struct Admin {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Fanout {
-    pub clock_tolerance_sec: u64,
+    pub clock_tolerance_sec: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

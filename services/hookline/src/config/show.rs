@@ -29,8 +29,7 @@ pub fn default_file() -> String {
                 }
             };
             writeln!(text, "# {}{later}", key.meaning).expect("a String takes everything");
-            writeln!(text, "# {}", example(key).replace('\n', "\n# "))
-                .expect("a String takes everything");
+            writeln!(text, "# {}", example(key).replace('\n', "\n# ")).expect("a String takes everything");
         }
     }
     text
@@ -40,9 +39,12 @@ fn example(key: &Key) -> String {
     let name = last_part(key.name);
     match (key.form, key.default) {
         (Form::Sources, _) => {
-            "sources = [{ topic = \"hookline.events\", format = \"auto\", tenant = \"field\", start = \"earliest\" }]".to_owned()
+            "sources = [{ topic = \"hookline.events\", format = \"auto\", tenant = \"field\", start = \"earliest\" }]"
+                .to_owned()
         }
-        (Form::Properties, _) => format!("{name} = {{ \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"SCRAM-SHA-512\" }}"),
+        (Form::Properties, _) => {
+            format!("{name} = {{ \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"SCRAM-SHA-512\" }}")
+        }
         (_, Some(default)) => format!("{name} = {default}"),
         (_, None) => format!("{name} ="),
     }
@@ -58,22 +60,15 @@ pub fn merged(values: &Layer) -> String {
                 continue;
             };
             let shown = redacted(key, &found.value);
-            writeln!(
-                lines,
-                "{} = {shown}  # {}",
-                last_part(key.name),
-                found.origin
-            )
-            .expect("a String takes everything");
+            writeln!(lines, "{} = {shown}  # {}", last_part(key.name), found.origin)
+                .expect("a String takes everything");
         }
         if lines.is_empty() {
             continue;
         }
         let separator = if text.is_empty() { "" } else { "\n" };
         match section {
-            Some(section) => {
-                write!(text, "{separator}[{section}]\n{lines}").expect("a String takes everything")
-            }
+            Some(section) => write!(text, "{separator}[{section}]\n{lines}").expect("a String takes everything"),
             None => write!(text, "{separator}{lines}").expect("a String takes everything"),
         }
     }
@@ -83,12 +78,9 @@ pub fn merged(values: &Layer) -> String {
 fn redacted(key: &Key, value: &Value) -> Value {
     match (key.form, value) {
         (Form::Secret(_), _) => Value::String(REDACTED.to_owned()),
-        (Form::Secrets(_), Value::Array(items)) => Value::Array(
-            items
-                .iter()
-                .map(|_| Value::String(REDACTED.to_owned()))
-                .collect(),
-        ),
+        (Form::Secrets(_), Value::Array(items)) => {
+            Value::Array(items.iter().map(|_| Value::String(REDACTED.to_owned())).collect())
+        }
         (Form::Properties, Value::Table(table)) => {
             let show = |(name, value): (&String, &Value)| {
                 let shown = kafka_log::redact(name, value.as_str().unwrap_or_default());

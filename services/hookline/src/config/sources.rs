@@ -62,10 +62,7 @@ impl Source {
 /// Every source in full, with what it left out.
 pub fn accept(value: Value) -> Result<Value, Vec<String>> {
     let Value::Array(items) = value else {
-        return Err(vec![expected(
-            "a list of tables, such as [[sources]]",
-            &value,
-        )]);
+        return Err(vec![expected("a list of tables, such as [[sources]]", &value)]);
     };
     let (mut accepted, mut wrong): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
     for (index, item) in items.into_iter().enumerate() {
@@ -73,16 +70,9 @@ pub fn accept(value: Value) -> Result<Value, Vec<String>> {
         match item {
             Value::Table(table) => match accept_one(table) {
                 Ok(source) => accepted.push(Value::Table(source)),
-                Err(messages) => wrong.extend(
-                    messages
-                        .into_iter()
-                        .map(|message| format!("source {at}: {message}")),
-                ),
+                Err(messages) => wrong.extend(messages.into_iter().map(|message| format!("source {at}: {message}"))),
             },
-            other => wrong.push(format!(
-                "source {at}: {}",
-                expected("a table with a topic", &other)
-            )),
+            other => wrong.push(format!("source {at}: {}", expected("a table with a topic", &other))),
         }
     }
     let mut topics: Vec<&str> = accepted
@@ -109,11 +99,7 @@ pub fn accept(value: Value) -> Result<Value, Vec<String>> {
 fn accept_one(table: Table) -> Result<Table, Vec<String>> {
     let mut wrong = Vec::new();
     let mut source = Table::new();
-    for (name, default) in [
-        ("format", "auto"),
-        ("tenant", "field"),
-        ("start", "earliest"),
-    ] {
+    for (name, default) in [("format", "auto"), ("tenant", "field"), ("start", "earliest")] {
         source.insert(name.to_owned(), Value::String(default.to_owned()));
     }
     for (name, value) in table {
@@ -138,25 +124,15 @@ fn accept_one(table: Table) -> Result<Table, Vec<String>> {
     if !source.contains_key("topic") {
         wrong.push("topic is missing".to_owned());
     }
-    if wrong.is_empty() {
-        Ok(source)
-    } else {
-        Err(wrong)
-    }
+    if wrong.is_empty() { Ok(source) } else { Err(wrong) }
 }
 
 fn check(field: &str, text: &str) -> Result<(), String> {
     match field {
         "topic" => checks::prefix(text),
         "format" if text == "avro" => Err("avro comes with a later version".to_owned()),
-        "format" => text
-            .parse::<Format>()
-            .map(drop)
-            .map_err(|error| error.to_string()),
-        "tenant" => text
-            .parse::<TenantFrom>()
-            .map(drop)
-            .map_err(|error| error.to_string()),
+        "format" => text.parse::<Format>().map(drop).map_err(|error| error.to_string()),
+        "tenant" => text.parse::<TenantFrom>().map(drop).map_err(|error| error.to_string()),
         _ => parse_start(text).map(drop),
     }
 }
@@ -166,13 +142,7 @@ fn parse_start(text: &str) -> Result<SourceStart, String> {
         "earliest" => Ok(SourceStart::Earliest),
         "latest" => Ok(SourceStart::Latest),
         time => OffsetDateTime::parse(time, &Rfc3339)
-            .map(|time| {
-                SourceStart::Time(
-                    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX),
-                )
-            })
-            .map_err(|_| {
-                "must be earliest, latest, or a time such as 2026-11-21T10:00:00Z".to_owned()
-            }),
+            .map(|time| SourceStart::Time(i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))
+            .map_err(|_| "must be earliest, latest, or a time such as 2026-11-21T10:00:00Z".to_owned()),
     }
 }

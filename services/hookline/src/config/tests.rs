@@ -50,11 +50,7 @@ fn a_full_file_is_read() {
     assert_eq!(config.delivery.rate_per_sec, Some(100.0));
     assert_eq!(config.dispatcher.drain_sec, Some(30));
     assert_eq!(
-        config
-            .secrets
-            .key
-            .map(|key| key.reveal().to_owned())
-            .as_deref(),
+        config.secrets.key.map(|key| key.reveal().to_owned()).as_deref(),
         Some(KEY)
     );
 }
@@ -86,9 +82,7 @@ fn a_wrong_key_is_refused_with_the_nearest() {
     );
     assert_eq!(
         mistakes(None, &[("HOOKLINE_SECRETS__KEYFILE", "x")]),
-        [
-            "HOOKLINE_SECRETS__KEYFILE: there is no such key; did you mean `HOOKLINE_SECRETS__KEY_FILE`?"
-        ]
+        ["HOOKLINE_SECRETS__KEYFILE: there is no such key; did you mean `HOOKLINE_SECRETS__KEY_FILE`?"]
     );
 }
 
@@ -106,10 +100,7 @@ fn a_wrong_value_is_refused_with_its_range() {
 
 #[test]
 fn several_mistakes_are_reported_at_once_and_no_secret_with_them() {
-    let all = mistakes(
-        Some("several_mistakes.toml"),
-        &[("HOOKLINE_LOG__LEVEL", "loud")],
-    );
+    let all = mistakes(Some("several_mistakes.toml"), &[("HOOKLINE_LOG__LEVEL", "loud")]);
     for part in [
         "kafka.brokers: must be a text, not a whole number",
         "kafka.lanez: there is no such key; did you mean `kafka.lanes`?",
@@ -133,10 +124,7 @@ fn several_mistakes_are_reported_at_once_and_no_secret_with_them() {
             "no `{part}` in {all:#?}"
         );
     }
-    assert!(
-        !all.iter().any(|mistake| mistake.contains("not-a-key")),
-        "{all:#?}"
-    );
+    assert!(!all.iter().any(|mistake| mistake.contains("not-a-key")), "{all:#?}");
     assert_eq!(all.len(), 16, "{all:#?}");
 }
 
@@ -146,10 +134,7 @@ fn a_file_that_is_not_toml_is_reported_by_its_line_alone() {
     let path = dir.path().join("broken.toml");
     std::fs::write(&path, "[secrets]\nkey = \"hidden-value\n").expect("it can be written");
     let problems = load(Some(&path), std::iter::empty()).expect_err("it is broken");
-    assert!(
-        problems.0[0].at.ends_with("broken.toml, line 2"),
-        "{problems}"
-    );
+    assert!(problems.0[0].at.ends_with("broken.toml, line 2"), "{problems}");
     assert!(!problems.to_string().contains("hidden-value"), "{problems}");
 }
 
@@ -157,24 +142,16 @@ fn a_file_that_is_not_toml_is_reported_by_its_line_alone() {
 fn the_environment_wins_over_the_file() {
     let variables = [
         ("HOOKLINE_KAFKA__BROKERS", "other:9092"),
-        (
-            "HOOKLINE_KAFKA__PROPERTIES__SASL_PASSWORD",
-            "from-the-environment",
-        ),
+        ("HOOKLINE_KAFKA__PROPERTIES__SASL_PASSWORD", "from-the-environment"),
         ("HOOKLINE_DELIVERY__RETRY_SCHEDULE_SEC", "1, 2"),
         ("HOOKLINE_EGRESS__ALLOW_NETWORKS", r#"["fd00::/8"]"#),
         ("HOOKLINE_EGRESS__ALLOW_HTTP", "false"),
         ("HOOKLINE_SOURCES", r#"[{"topic": "third"}]"#),
         ("PATH", "/bin"),
     ];
-    let config = with(Some("full.toml"), &variables)
-        .expect("it is right")
-        .config;
+    let config = with(Some("full.toml"), &variables).expect("it is right").config;
     assert_eq!(config.kafka.brokers, "other:9092");
-    assert_eq!(
-        config.kafka.properties["sasl.password"],
-        "from-the-environment"
-    );
+    assert_eq!(config.kafka.properties["sasl.password"], "from-the-environment");
     assert_eq!(
         config.kafka.properties["sasl.username"], "hookline",
         "the file's others stay"
@@ -182,10 +159,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.delivery.retry_schedule_sec, [1, 2]);
     assert_eq!(config.egress.allow_networks, ["fd00::/8"]);
     assert!(!config.egress.allow_http);
-    assert_eq!(
-        config.configured_sources,
-        [Source::default_of("third".into())]
-    );
+    assert_eq!(config.configured_sources, [Source::default_of("third".into())]);
 }
 
 #[test]
@@ -200,10 +174,7 @@ fn secrets_have_a_twin_that_names_a_file() {
         ("HOOKLINE_SECRETS__PREVIOUS_KEYS_FILE", many.as_str()),
     ];
     let secrets = with(None, &twins).expect("it is right").config.secrets;
-    assert_eq!(
-        secrets.key.map(|key| key.reveal().to_owned()).as_deref(),
-        Some(KEY)
-    );
+    assert_eq!(secrets.key.map(|key| key.reveal().to_owned()).as_deref(), Some(KEY));
     assert_eq!(secrets.previous_keys.len(), 2);
     let both = mistakes(None, &[twins[0], ("HOOKLINE_SECRETS__KEY", KEY)]);
     assert!(
@@ -216,11 +187,7 @@ fn secrets_have_a_twin_that_names_a_file() {
 fn properties_come_from_a_mounted_file_too() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("kafka.properties");
-    std::fs::write(
-        &path,
-        "# SASL\nsasl.username = mounted\nsasl.password=a=b\n",
-    )
-    .expect("it can be written");
+    std::fs::write(&path, "# SASL\nsasl.username = mounted\nsasl.password=a=b\n").expect("it can be written");
     let path = path.display().to_string();
     let variables = [
         ("HOOKLINE_KAFKA__PROPERTIES_FILE", path.as_str()),
@@ -277,8 +244,7 @@ fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
             "{name}"
         );
     }
-    with(None, &[("HOOKLINE_AUTO_DISABLE__FAILURES", "100")])
-        .expect("the default asks for nothing");
+    with(None, &[("HOOKLINE_AUTO_DISABLE__FAILURES", "100")]).expect("the default asks for nothing");
 }
 
 #[test]
@@ -288,10 +254,7 @@ fn invariant_5_no_secret_is_shown() {
         for secret in [KEY, "YWJjZGVm", "operator-password", "kafka-password"] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
-        assert!(
-            text.contains("[redacted]") && text.contains("SASL_SSL"),
-            "{text}"
-        );
+        assert!(text.contains("[redacted]") && text.contains("SASL_SSL"), "{text}");
     }
 }
 
@@ -311,9 +274,8 @@ fn the_default_file_documents_every_key_and_loads_when_uncommented() {
         .map(|line| {
             line.strip_prefix("# ")
                 .filter(|rest| {
-                    rest.split_once(" = ").is_some_and(|(name, _)| {
-                        name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-                    })
+                    rest.split_once(" = ")
+                        .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
                 })
                 .unwrap_or(line)
         })

@@ -1,0 +1,269 @@
+//! `hookline serve`: runs roles in one process until SIGTERM, which drains them. What is here is only their wiring and
+//! the order in which they start; what they do is their crates' business.
+
+mod options;
+mod startup;
+
+use crate::config::Config;
+use crate::connect;
+use crate::failure::Usage;
+use anyhow::Context as _;
+use clap::ValueEnum;
+use kafka_log::Connection;
+use ledger::{Keyring, Ledger, Writer};
+use runtime::CancellationToken;
+use runtime::admin::Admin;
+use runtime::logging::{self, Format};
+use runtime::readiness::Readiness;
+use runtime::supervise::Supervisor;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::OnceCell;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Role {
+    /// Decides changes of configuration (the clerk), probes and metrics; the REST API comes with a later version
+    Api,
+    /// Turns events into deliveries
+    Fanout,
+    /// Makes the HTTP requests
+    Dispatcher,
+    /// Brings waiting deliveries back when they are due
+    Scheduler,
+    /// The delivery log as SQL rows; comes with a later version
+    History,
+    /// All that this version has: api, fanout, dispatcher, scheduler
+    All,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Roles to run in this process
+    #[arg(required = true, value_enum, value_name = "ROLE")]
+    roles: Vec<Role>,
+}
+
+pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
+    let plan = Plan::new(&arguments.roles, config)?;
+    let format = match plan.config.log.format.as_deref() {
+        Some(format) => format.parse()?,
+        None => Format::Auto,
+    };
+    logging::init(format, &plan.config.log.level)?;
+    let metrics = runtime::metrics::install();
+    let stop = runtime::shutdown::on_signal()?;
+    let admin = Admin::bind(plan.config.admin.listen).await?;
+    tracing::info!(roles = plan.names(), admin = %admin.local_addr()?, version = env!("CARGO_PKG_VERSION"), "starting");
+    let readiness = Readiness::new();
+    let stop_admin = CancellationToken::new();
+    let watched = tokio::spawn(admin.serve(readiness.clone(), metrics, stop_admin.clone()));
+
+    let ended = Box::pin(plan.serve(&readiness, stop)).await;
+    // Last of all, so that a drain can be watched.
+    stop_admin.cancel();
+    watched.await.context("the admin listener")??;
+    ended?;
+    tracing::info!("ended in order");
+    Ok(())
+}
+
+/// What this process is to run, with everything checked that can be checked without a broker.
+struct Plan {
+    roles: BTreeSet<Role>,
+    /// Whether `all` was asked for: then the topics are made, too.
+    applies_topics: bool,
+    keyring: Option<Keyring>,
+    config: Config,
+}
+
+impl Plan {
+    fn new(asked: &[Role], config: Config) -> anyhow::Result<Self> {
+        if asked.contains(&Role::History) {
+            return Err(Usage::error(
+                "role history comes with a later version; leave it out (`all` doesn't include it yet)",
+            ));
+        }
+        let applies_topics = asked.contains(&Role::All);
+        let roles: BTreeSet<_> = if applies_topics {
+            [Role::Api, Role::Fanout, Role::Dispatcher, Role::Scheduler].into()
+        } else {
+            asked.iter().copied().collect()
+        };
+        let handles_secrets = roles.contains(&Role::Api) || roles.contains(&Role::Dispatcher);
+        let keyring = if handles_secrets {
+            Some(connect::keyring(&config)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            roles,
+            applies_topics,
+            keyring,
+            config,
+        })
+    }
+
+    fn names(&self) -> String {
+        let names = self.roles.iter().filter_map(ValueEnum::to_possible_value);
+        names
+            .map(|value| value.get_name().to_owned())
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    /// Waits for what the roles need, runs them, and drains them after `stop`.
+    async fn serve(self, readiness: &Readiness, stop: CancellationToken) -> anyhow::Result<()> {
+        let (topics, view) = (readiness.register("topics"), readiness.register("ledger view"));
+        let roles = readiness.register("roles");
+        let connection = connect::connection(&self.config);
+        let starting = async {
+            startup::topics(&connection, &self.config, self.applies_topics).await?;
+            topics.store(true, Ordering::Release);
+            let ledger = startup::ledger(&connection, self.keyring.is_some()).await?;
+            let writer = Writer::start(&connection, &ledger).await?;
+            view.store(true, Ordering::Release);
+            anyhow::Ok((ledger, writer))
+        };
+        let Some(started) = stop.run_until_cancelled(Box::pin(starting)).await else {
+            return Ok(());
+        };
+        let (ledger, writer) = started?;
+        let mut process = Process {
+            supervisor: Supervisor::new(stop),
+            schemas: Schemas {
+                writer,
+                registered: Arc::default(),
+                ready: roles,
+            },
+            connection,
+            ledger,
+        };
+        process.start(self, readiness)?;
+        process.watch_schemas();
+        process.supervisor.join().await?;
+        Ok(())
+    }
+}
+
+/// The roles of this process as they run.
+struct Process {
+    supervisor: Supervisor,
+    connection: Connection,
+    ledger: Ledger,
+    schemas: Schemas,
+}
+
+impl Process {
+    fn start(&mut self, plan: Plan, readiness: &Readiness) -> anyhow::Result<()> {
+        let config = plan.config;
+        for role in plan.roles {
+            match role {
+                Role::Api => self.start_api(&config, readiness),
+                Role::Fanout => self.start_fanout(&config),
+                Role::Scheduler => self.start_scheduler(&config),
+                Role::Dispatcher => {
+                    let keyring = plan.keyring.clone().context("the dispatcher needs secrets.key")?;
+                    self.start_dispatcher(&config, keyring);
+                }
+                Role::History | Role::All => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start_api(&mut self, config: &Config, readiness: &Readiness) {
+        tracing::info!(
+            listen = %config.api.listen,
+            has_operator_key = config.api.operator_key.is_some(),
+            "the REST API comes with a later version: nothing listens there, and api.operator_key is not needed yet"
+        );
+        let options = control_api::Options {
+            clerk: options::clerk(config),
+        };
+        let (connection, ledger, stop) = self.for_role();
+        let readiness = readiness.clone();
+        self.supervisor.spawn("api", async move {
+            control_api::Service::run(&connection, options, ledger, &readiness, stop).await
+        });
+    }
+
+    fn for_role(&self) -> (Connection, Ledger, CancellationToken) {
+        (self.connection.clone(), self.ledger.clone(), self.supervisor.token())
+    }
+
+    /// Says when the roles may write, and when they no longer take anything new.
+    fn watch_schemas(&mut self) {
+        let (schemas, stop) = (self.schemas.clone(), self.supervisor.token());
+        self.supervisor.spawn("schemas", async move {
+            schemas.register(&stop).await?;
+            stop.cancelled().await;
+            schemas.ready.store(false, Ordering::Release);
+            anyhow::Ok(())
+        });
+    }
+
+    fn start_fanout(&mut self, config: &Config) {
+        if config.kafka.instance_id.is_some() {
+            tracing::warn!("kafka.instance_id doesn't hold for role fanout yet: it joins its group dynamically");
+        }
+        let options = options::fanout(config);
+        let (connection, ledger, stop) = self.for_role();
+        let schemas = self.schemas.clone();
+        self.supervisor.spawn("fanout", async move {
+            if !schemas.register(&stop).await? {
+                return Ok(());
+            }
+            anyhow::Ok(Box::pin(fanout::Service::run(&connection, options, ledger, stop)).await?)
+        });
+    }
+
+    fn start_dispatcher(&mut self, config: &Config, keyring: Keyring) {
+        let options = options::dispatcher(config);
+        let (connection, ledger, stop) = self.for_role();
+        let schemas = self.schemas.clone();
+        self.supervisor.spawn("dispatcher", async move {
+            if !schemas.register(&stop).await? {
+                return Ok(());
+            }
+            anyhow::Ok(Box::pin(dispatcher::Service::run(&connection, options, ledger, keyring, stop)).await?)
+        });
+    }
+
+    fn start_scheduler(&mut self, config: &Config) {
+        let options = options::scheduler(config, self.connection.names());
+        let (connection, ledger, stop) = self.for_role();
+        let schemas = self.schemas.clone();
+        self.supervisor.spawn("scheduler", async move {
+            if !schemas.register(&stop).await? {
+                return Ok(());
+            }
+            anyhow::Ok(Box::pin(scheduler::Service::run(&connection, options, ledger, stop)).await?)
+        });
+    }
+}
+
+/// This build's record schemas, which must be in the ledger before a role first writes a record.
+#[derive(Clone)]
+struct Schemas {
+    writer: Writer,
+    registered: Arc<OnceCell<()>>,
+    ready: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Schemas {
+    /// Waits until they are registered, by whichever role asks first. False when `stop` came before.
+    async fn register(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
+        let registering = self
+            .registered
+            .get_or_try_init(|| startup::register_schemas(&self.writer));
+        match stop.run_until_cancelled(registering).await {
+            None => Ok(false),
+            Some(result) => {
+                result?;
+                self.ready.store(true, Ordering::Release);
+                Ok(true)
+            }
+        }
+    }
+}

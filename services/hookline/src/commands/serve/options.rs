@@ -1,0 +1,82 @@
+//! From configuration keys to the options of each role.
+
+use crate::config::{Config, Source, SourceStart};
+use crate::connect;
+use fanout::StartAt;
+use kafka_log::Names;
+use ledger::ClerkOptions;
+use std::time::Duration;
+
+/// Beside the timeout of the requests themselves: to write down what came of them.
+const DRAIN_BEYOND_TIMEOUT_SEC: u64 = 5;
+
+pub fn clerk(config: &Config) -> ClerkOptions {
+    let mut options = ClerkOptions::new(connect::topic_settings(config));
+    options.dedicated_limit = config.placement.dedicated_limit;
+    options.instance_id.clone_from(&config.kafka.instance_id);
+    options
+}
+
+pub fn fanout(config: &Config) -> fanout::Options {
+    fanout::Options {
+        sources: config.sources().iter().map(source).collect(),
+        clock_tolerance_sec: config.fanout.clock_tolerance_sec,
+        max_payload_bytes: config.delivery.max_payload_bytes,
+        lanes: config.kafka.lanes,
+        ..fanout::Options::default()
+    }
+}
+
+fn source(source: &Source) -> fanout::Source {
+    fanout::Source {
+        topic: source.topic.clone(),
+        format: source.format(),
+        tenant: source.tenant_from(),
+        start: match source.start() {
+            SourceStart::Earliest => StartAt::Earliest,
+            SourceStart::Latest => StartAt::Latest,
+            SourceStart::Time(unix_ms) => StartAt::Time(unix_ms),
+        },
+    }
+}
+
+pub fn dispatcher(config: &Config) -> dispatcher::Options {
+    let delivery = &config.delivery;
+    let drain_sec = config
+        .dispatcher
+        .drain_sec
+        .unwrap_or(delivery.timeout_sec + DRAIN_BEYOND_TIMEOUT_SEC);
+    let mut options = dispatcher::Options {
+        lanes: config.kafka.lanes,
+        instance_id: config.kafka.instance_id.clone(),
+        max_in_flight: config.dispatcher.max_in_flight,
+        max_buffered_bytes: config.dispatcher.max_buffered_bytes,
+        drain: Duration::from_secs(drain_sec),
+        timeout: Duration::from_secs(delivery.timeout_sec),
+        retry_schedule_sec: delivery.retry_schedule_sec.clone(),
+        endpoint_max_in_flight: delivery.max_in_flight,
+        rate_per_sec: delivery.rate_per_sec,
+        max_age: Duration::from_secs(delivery.max_age_sec),
+        header_prefix: delivery.header_prefix.clone(),
+        ..dispatcher::Options::default()
+    };
+    options.egress.policy = connect::egress_policy(config);
+    options.egress.ca_file.clone_from(&config.egress.ca_file);
+    options
+        .egress
+        .client_cert_file
+        .clone_from(&config.egress.client_cert_file);
+    options
+        .egress
+        .client_key_file
+        .clone_from(&config.egress.client_key_file);
+    options
+}
+
+pub fn scheduler(config: &Config, names: &Names) -> scheduler::Options {
+    let mut sources: Vec<_> = config.sources().into_iter().map(|source| source.topic).collect();
+    sources.push(names.ingest());
+    let mut options = scheduler::Options::new(config.kafka.lanes, sources);
+    options.instance_id.clone_from(&config.kafka.instance_id);
+    options
+}

@@ -1,0 +1,123 @@
+//! What must be there before a role starts: brokers that answer, topics, the ledger, the record schemas. Each is waited
+//! for as long as waiting can help, and the log says for what.
+
+use crate::commands::topics;
+use crate::config::Config;
+use anyhow::bail;
+use kafka_log::topics::{Applied, Finding, Severity};
+use kafka_log::{Admin, Connection};
+use ledger::{Ledger, Writer};
+use std::time::Duration;
+
+/// Between two tries of what isn't there yet.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Topics as they should be: made when `apply`, else waited for.
+pub async fn topics(connection: &Connection, config: &Config, apply: bool) -> anyhow::Result<()> {
+    let admin = Admin::new(connection)?;
+    if apply {
+        apply_topics(&admin, config).await?;
+    }
+    loop {
+        match missing(&admin, config).await {
+            Ok(missing) if missing.is_empty() => return judge(&admin, config).await,
+            Ok(missing) => tracing::warn!(
+                missing = missing.len(),
+                topics = missing[..missing.len().min(5)].join(","),
+                "waiting for topics that are missing; run `hookline topics apply` (source topics other than the default \
+                 one are made by whoever owns them)"
+            ),
+            Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn missing(admin: &Admin, config: &Config) -> Result<Vec<String>, kafka_log::Error> {
+    let existing = admin.topics("").await?;
+    let wanted = topics::wanted(admin, config).await?.into_iter().map(|topic| topic.name);
+    let sources = config.sources().into_iter().map(|source| source.topic);
+    Ok(wanted
+        .chain(sources)
+        .filter(|topic| !existing.contains_key(topic))
+        .collect())
+}
+
+async fn apply_topics(admin: &Admin, config: &Config) -> anyhow::Result<()> {
+    loop {
+        match topics::apply(admin, config).await {
+            Ok(applied) => {
+                for change in &applied {
+                    match change {
+                        Applied::Created(topic) => tracing::info!(topic, "made"),
+                        other => tracing::warn!("{}", topics::describe(other)),
+                    }
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A wrong number of partitions stops the start: records would be looked for where they aren't. Anything else can be
+/// mended while it runs.
+async fn judge(admin: &Admin, config: &Config) -> anyhow::Result<()> {
+    let existing = admin.topics("").await?;
+    for topic in topics::wanted(admin, config).await? {
+        let has = existing.get(&topic.name).map_or(0, |described| described.partitions);
+        // A topic that was deleted meanwhile is the roles' to complain of.
+        if has != 0 && has != topic.partitions {
+            let wrong = Applied::WrongPartitions(topic.name, has, topic.partitions);
+            bail!("a topic can't be used: {}", topics::describe(&wrong));
+        }
+    }
+    for Finding {
+        severity,
+        topic,
+        message,
+    } in topics::check(admin, config).await?
+    {
+        match severity {
+            Severity::Error => tracing::error!(topic, message, "a topic is not as it should be"),
+            Severity::Warning => {
+                tracing::warn!(topic, message, "a topic is less safe than it could be")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The view of the ledger, read to its end once.
+pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Result<Ledger> {
+    loop {
+        let started = if with_secrets {
+            Ledger::start(connection).await
+        } else {
+            Ledger::start_without_secrets(connection).await
+        };
+        match started {
+            Ok(ledger) => return Ok(ledger),
+            Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for the ledger"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// This build's record schemas in the ledger, for which a clerk is needed.
+pub async fn register_schemas(writer: &Writer) -> anyhow::Result<()> {
+    loop {
+        match writer.register_schemas().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "waiting for a clerk to register record schemas before anything is written");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,502 @@
+//! The real binary: what it says and how it exits, without a broker and against a real Kafka. What the roles do with
+//! events is tested elsewhere.
+
+#[path = "cli/process.rs"]
+mod process;
+
+use process::{Hookline, Serving};
+use serde_json::Value;
+
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+const NEXT_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn wrong_usage_is_exit_status_2() {
+    let hookline = Hookline::without_kafka();
+    for (arguments, said) in [
+        (vec!["tenant", "list"], "add --direct"),
+        (vec!["endpoint", "delete", "wh_1"], "add --direct"),
+        (vec!["serve", "history"], "comes with a later version"),
+        (vec!["serve"], "Usage"),
+        (vec!["serve", "everything"], "invalid value"),
+        (vec!["event", "send", "--http"], "comes with a later version"),
+        (vec!["dlq", "purge"], "--all"),
+        (vec!["dlq", "list", "--since", "yesterday"], "--since"),
+        (vec!["dlq", "list", "--reason", "bored"], "rejected_by_receiver"),
+        (
+            vec![
+                "endpoint",
+                "create",
+                "--direct",
+                "--tenant",
+                "org_1",
+                "--url",
+                "https://x.example/",
+            ],
+            "--filter",
+        ),
+        (vec!["endpoint", "update", "wh_1", "--direct"], "nothing to change"),
+        (
+            vec!["endpoint", "update", "wh_1", "--direct", "--timeout", "61"],
+            "61 is not in 1..=60",
+        ),
+        (vec!["endpoint", "update", "wh_1", "--direct", "--burst", "3"], "--rate"),
+    ] {
+        let ended = hookline.run(&arguments);
+        assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn several_mistakes_are_reported_at_once_with_exit_status_1() {
+    let file = fixture("several_mistakes.toml");
+    let ended = Hookline::without_kafka()
+        .with("HOOKLINE_LOG__LEVEL", "loud")
+        .run(&["--config", &file, "config", "check"]);
+    assert_eq!(ended.status, 1);
+    for part in [
+        "16 mistakes",
+        "did you mean `kafka.lanes`?",
+        "delivery.timeout_sec",
+        "HOOKLINE_LOG__LEVEL",
+    ] {
+        assert!(ended.stderr.contains(part), "no {part} in {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("not-a-key"), "{}", ended.stderr);
+}
+
+#[test]
+fn configuration_is_checked_shown_and_documented() {
+    let hookline = Hookline::without_kafka();
+    let shown = hookline.ok(&["--config", &fixture("full.toml"), "config", "show"]);
+    assert!(
+        shown.contains("prefix = \"acme.hooks.\"") && shown.contains("\"[redacted]\""),
+        "{shown}"
+    );
+    assert!(!shown.contains("kafka-password") && !shown.contains(KEY), "{shown}");
+    let checked = hookline.run(&["config", "check", "--config", &fixture("full.toml")]);
+    assert_eq!(checked.status, 0, "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("acme.events takes the tenant from a header"),
+        "{}",
+        checked.stderr
+    );
+    let without_key = hookline.run(&["config", "check"]);
+    assert!(
+        without_key.status == 1 && without_key.stderr.contains("hookline keygen"),
+        "{}",
+        without_key.stderr
+    );
+    assert!(hookline.ok(&["config", "default"]).contains("# lanes = 64"));
+    let (one, other) = (hookline.ok(&["keygen"]), hookline.ok(&["keygen"]));
+    assert_ne!(one, other);
+    let checked = hookline
+        .with("HOOKLINE_SECRETS__KEY", one.trim())
+        .run(&["config", "check"]);
+    assert_eq!(checked.status, 0, "{}", checked.stderr);
+}
+
+#[test]
+fn topics_are_applied_checked_and_mended() {
+    let hookline = Hookline::with_kafka();
+    let lanes = hookline.topic("lanes");
+    let missing = hookline.run(&["topics", "check"]);
+    assert!(
+        missing.status == 1 && missing.stdout.contains(&format!("topic {lanes} is missing")),
+        "{}",
+        missing.stdout
+    );
+    let applied = hookline.ok(&["topics", "apply"]);
+    assert!(applied.contains(&format!("created  {lanes}")), "{applied}");
+    assert_eq!(hookline.ok(&["topics", "apply"]), "all topics are as they should be\n");
+    assert_eq!(hookline.ok(&["topics", "check"]), "all topics are as they should be\n");
+
+    process::block_on(async {
+        let admin = kafka_log::Admin::new(&hookline.connection()).expect("a client");
+        admin
+            .set(&lanes, &[("retention.ms".into(), "60000".into())])
+            .await
+            .expect("it can be altered");
+    });
+    let checked = hookline.run(&["topics", "check"]);
+    assert_eq!(checked.status, 1);
+    assert!(
+        checked
+            .stdout
+            .contains(&format!("topic {lanes} retention.ms is 60000, not -1")),
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(
+        hookline.ok(&["topics", "apply"]),
+        format!("changed  {lanes}: retention.ms from 60000 to -1\n")
+    );
+    assert_eq!(hookline.run(&["topics", "check"]).status, 0);
+
+    let other = hookline.with("HOOKLINE_KAFKA__LANES", "5");
+    let checked = other.run(&["topics", "check"]);
+    assert!(
+        checked.status == 1 && checked.stdout.contains("has 4 partitions, not 5"),
+        "{}",
+        checked.stdout
+    );
+    let served = other.with("HOOKLINE_SECRETS__KEY", KEY).run(&["serve", "api"]);
+    assert!(
+        served.status == 1 && served.stderr.contains("has 4 partitions, not 5"),
+        "{}",
+        served.stderr
+    );
+}
+
+#[test]
+fn tenants_keys_and_endpoints_are_managed_over_kafka() {
+    let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
+    hookline.ok(&["topics", "apply"]);
+    let serving = Serving::start(&hookline, "api");
+    serving.await_ready();
+
+    hookline.ok(&[
+        "tenant",
+        "create",
+        "--direct",
+        "Acme",
+        "--id",
+        "org_acme",
+        "--catalogs",
+        "platform,case_events",
+    ]);
+    let tenants = hookline.json(&["tenant", "list", "--direct", "--output", "json"]);
+    assert_eq!(
+        (&tenants[0]["id"], &tenants[0]["name"]),
+        (&"org_acme".into(), &"Acme".into())
+    );
+    let twice = hookline.run(&["tenant", "create", "--direct", "Again", "--id", "org_acme"]);
+    assert_eq!(twice.status, 1, "{}", twice.stdout);
+    keys(&hookline);
+    let endpoint = endpoints(&hookline);
+    secrets(&hookline, &endpoint);
+
+    let deleted = hookline.ok(&["endpoint", "delete", &endpoint, "--direct"]);
+    assert_eq!(deleted, format!("endpoint {endpoint} was deleted\n"));
+    assert_eq!(hookline.run(&["endpoint", "get", &endpoint, "--direct"]).status, 1);
+    assert_eq!(
+        hookline.json(&["endpoint", "list", "--direct", "--output", "json"]),
+        Value::Array(vec![])
+    );
+    serving.terminate();
+}
+
+fn keys(hookline: &Hookline) {
+    let made = hookline.json(&[
+        "key",
+        "create",
+        "--direct",
+        "--tenant",
+        "org_acme",
+        "--scopes",
+        "vault,webhooks",
+        "--output",
+        "json",
+    ]);
+    let (id, plain) = (
+        made["id"].as_str().expect("an id"),
+        made["key"].as_str().expect("the key"),
+    );
+    let listed = hookline.ok(&["key", "list", "--direct", "--tenant", "org_acme", "--output", "jsonl"]);
+    assert!(listed.contains(id) && !listed.contains(plain), "{listed}");
+    hookline.ok(&["key", "revoke", id, "--direct"]);
+    let again = hookline.run(&["key", "revoke", id, "--direct"]);
+    assert!(
+        again.status == 1 && again.stderr.contains("there is no key"),
+        "{}",
+        again.stderr
+    );
+}
+
+/// The id of the one that is left.
+fn endpoints(hookline: &Hookline) -> String {
+    let create = |more: &[&str]| {
+        let mut arguments = vec![
+            "endpoint", "create", "--direct", "--tenant", "org_acme", "--output", "json",
+        ];
+        arguments.extend(more);
+        hookline.run(&arguments)
+    };
+    for (more, said) in [
+        (
+            &["--url", "http://example.com/", "--filter", "*"][..],
+            "plain http is not allowed",
+        ),
+        (&["--url", "https://127.1/", "--filter", "*"], "not public"),
+        (
+            &["--url", "https://example.com/", "--filter", "vault.ingest.finished"],
+            "not a type",
+        ),
+        (
+            &[
+                "--url",
+                "https://example.com/",
+                "--filter",
+                "ocr.job.created",
+                "--scopes",
+                "vault",
+            ],
+            "403",
+        ),
+        (
+            &["--url", "https://example.com/", "--filter", "cases.created"],
+            "catalogs are: platform, case_events",
+        ),
+    ] {
+        let refused = create(more);
+        assert!(
+            refused.status == 1 && refused.stderr.contains(said),
+            "{more:?}: {}",
+            refused.stderr
+        );
+    }
+    let made = create(&[
+        "--url",
+        "https://example.com/hook",
+        "--filter",
+        "vault.ingest.*",
+        "--filter",
+        "case.created",
+        "--rate",
+        "10",
+        "--max-in-flight",
+        "4",
+        "--timeout",
+        "20",
+        "--retry-schedule",
+        "1,2,3",
+        "--dialect",
+        "retry_all",
+        "--envelope",
+        "event_payload",
+        "--vault-id",
+        "v1",
+        "--header",
+        "x-team=hidden-value",
+        "--scopes",
+        "vault",
+        "--description",
+        "for tests",
+        "--placement",
+        "shared",
+    ]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let endpoint = &made["endpoint"];
+    assert!(
+        made["signingSecret"]
+            .as_str()
+            .is_some_and(|secret| secret.starts_with("whsec_"))
+    );
+    assert_eq!(
+        endpoint["rateLimit"],
+        serde_json::json!({"perSecond": 10.0, "burst": 10})
+    );
+    assert_eq!(endpoint["headers"], serde_json::json!({"x-team": "[redacted]"}));
+    assert_eq!(
+        (&endpoint["dialect"], &endpoint["disableOnGone"]),
+        (&"retry_all".into(), &false.into())
+    );
+    assert_eq!(endpoint["retrySchedule"], serde_json::json!([1, 2, 3]));
+    let id = endpoint["id"].as_str().expect("an id").to_owned();
+
+    let updated = hookline.json(&[
+        "endpoint",
+        "update",
+        &id,
+        "--direct",
+        "--status",
+        "paused",
+        "--unset",
+        "rate,description",
+        "--output",
+        "json",
+    ]);
+    let updated = &updated["endpoint"];
+    assert_eq!(
+        (&updated["status"], &updated["rateLimit"]),
+        (&"paused".into(), &Value::Null)
+    );
+    assert_eq!((&updated["version"], &updated["timeoutSec"]), (&2.into(), &20.into()));
+    let got = hookline.ok(&["endpoint", "get", &id, "--direct"]);
+    assert!(
+        got.contains("paused") && !got.contains("hidden-value") && !got.contains("whsec_"),
+        "{got}"
+    );
+    let listed = hookline.ok(&[
+        "endpoint", "list", "--direct", "--tenant", "org_acme", "--status", "paused",
+    ]);
+    assert!(listed.contains(&id), "{listed}");
+    id
+}
+
+fn secrets(hookline: &Hookline, endpoint: &str) {
+    let rotated = hookline.json(&["endpoint", "rotate-secret", endpoint, "--direct", "--output", "json"]);
+    assert!(
+        rotated["signingSecret"]
+            .as_str()
+            .is_some_and(|secret| secret.starts_with("whsec_"))
+    );
+    assert_eq!(rotated["endpoint"]["hasPreviousSigningSecret"], true);
+    let next = hookline.with("HOOKLINE_SECRETS__KEY", NEXT_KEY);
+    let failed = next.run(&["rekey"]);
+    assert_eq!(
+        failed.status, 1,
+        "nothing can be opened without the previous key: {}",
+        failed.stdout
+    );
+    let next = next.with("HOOKLINE_SECRETS__PREVIOUS_KEYS", KEY);
+    assert!(next.ok(&["rekey"]).starts_with("1 endpoints were encrypted anew"));
+    assert!(next.ok(&["rekey"]).starts_with("0 endpoints"));
+}
+
+#[test]
+fn a_change_without_a_clerk_says_what_to_start() {
+    let hookline = Hookline::with_kafka();
+    hookline.ok(&["topics", "apply"]);
+    let ended = hookline.run(&["tenant", "create", "--direct", "Acme"]);
+    assert!(
+        ended.status == 1 && ended.stderr.contains("start `hookline serve api`"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn events_are_sent_and_bad_lines_are_named() {
+    let hookline = Hookline::with_kafka();
+    let unmade = hookline.run_with_input(&["event", "send"], "");
+    assert!(
+        unmade.status == 1 && unmade.stderr.contains("hookline topics apply"),
+        "{}",
+        unmade.stderr
+    );
+    hookline.ok(&["topics", "apply"]);
+    let good = r#"{"type":"vault.ingest.completed","tenant":"org_1","data":{"vaultId":"v"}}"#;
+    let sent = hookline.run_with_input(&["event", "send"], &format!("{good}\n\n{good}\n{good}"));
+    assert_eq!(
+        (sent.status, sent.stdout.as_str()),
+        (0, format!("3 events sent to {}\n", hookline.topic("events")).as_str())
+    );
+    let mixed = format!("{good}\nnot json\n{good}\n{{\"type\":\"x\"}}\n");
+    let sent = hookline.run_with_input(&["event", "send", "-"], &mixed);
+    assert_eq!(sent.status, 1);
+    assert!(sent.stdout.starts_with("2 events sent"), "{}", sent.stdout);
+    assert!(
+        sent.stderr.contains("line 2: ") && sent.stderr.contains("line 4: "),
+        "{}",
+        sent.stderr
+    );
+    assert_eq!(hookline.count("events"), 5);
+
+    let payload = r#"{"event_type":"case.created","payload":{"id":1}}"#;
+    let refused = hookline.run_with_input(&["event", "send", "--format", "event_payload"], payload);
+    assert!(
+        refused.status == 1 && refused.stderr.contains("sources[]"),
+        "{}",
+        refused.stderr
+    );
+    let sources = format!(
+        r#"[{{"topic":"{}","format":"event_payload","tenant":"header"}}]"#,
+        hookline.topic("events")
+    );
+    let hookline = hookline.with("HOOKLINE_SOURCES", &sources);
+    let arguments = ["event", "send", "--format", "event_payload", "--tenant", "org_1"];
+    let sent = hookline.run_with_input(&arguments, payload);
+    assert_eq!(sent.status, 0, "{}", sent.stderr);
+    assert_eq!(hookline.count("events"), 6);
+}
+
+#[test]
+fn dead_letters_are_listed_shown_exported_replayed_and_purged() {
+    let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
+    hookline.ok(&["topics", "apply"]);
+    let serving = Serving::start(&hookline, "api");
+    serving.await_ready();
+    hookline.ok(&["tenant", "create", "--direct", "Acme", "--id", "org_acme"]);
+    let made = hookline.json(&[
+        "endpoint",
+        "create",
+        "--direct",
+        "--tenant",
+        "org_acme",
+        "--url",
+        "https://example.com/",
+        "--filter",
+        "*",
+        "--placement",
+        "shared",
+        "--output",
+        "json",
+    ]);
+    let endpoint = made["endpoint"]["id"].as_str().expect("an id");
+    process::block_on(hookline.kill_deliveries(endpoint, 3));
+
+    let listed = hookline.ok(&[
+        "dlq",
+        "list",
+        "--output",
+        "jsonl",
+        "--reason",
+        "rejected_by_receiver",
+        "--since",
+        "1h",
+    ]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let id = "dlv_00000000000000000000000001";
+    let shown = hookline.ok(&["dlq", "show", id]);
+    assert!(shown.contains("404") && shown.contains(r#"{"n":1}"#), "{shown}");
+    let gone = hookline.run(&["dlq", "show", "dlv_nothing"]);
+    assert!(
+        gone.status == 1 && gone.stderr.contains("not among the dead letters"),
+        "{}",
+        gone.stderr
+    );
+    let exported = hookline.ok(&["dlq", "export", "--endpoint", endpoint, "--limit", "2"]);
+    assert_eq!(
+        exported
+            .lines()
+            .filter(|line| serde_json::from_str::<Value>(line).is_ok())
+            .count(),
+        2,
+        "{exported}"
+    );
+
+    assert_eq!(
+        hookline.ok(&["dlq", "replay", "--id", id, "--dry-run"]),
+        "1 dead letters would be replayed\n"
+    );
+    assert_eq!(
+        hookline.ok(&["dlq", "replay", "--id", id, "--rate", "50"]),
+        "1 dead letters replayed\n"
+    );
+    assert_eq!(hookline.count("returns"), 1);
+    let purged = hookline.json(&["dlq", "purge", "--tenant", "org_acme", "--output", "json"]);
+    assert_eq!((&purged["done"], &purged["dryRun"]), (&2.into(), &false.into()));
+    assert_eq!(
+        hookline.json(&["dlq", "list", "--output", "json"]),
+        Value::Array(vec![])
+    );
+    serving.terminate();
+}
+
+#[test]
+fn all_roles_start_make_their_topics_and_drain() {
+    let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
+    let serving = Serving::start(&hookline, "all");
+    serving.await_ready();
+    assert_eq!(hookline.run(&["topics", "check"]).status, 0);
+    assert!(serving.get("/livez").contains("ok"));
+    assert!(serving.get("/metrics").starts_with("HTTP/1.1 200"));
+    serving.terminate();
+}
