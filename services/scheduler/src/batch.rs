@@ -5,7 +5,7 @@ use delivery_core::{
     murmur2,
     tier::{Hop, next_hop},
 };
-use kafka_log::{Commit, Connection, Membership, Names, Outgoing, RETRY_TIERS_SEC, TopicPartition, TransactionalProducer};
+use kafka_log::{Commit, Connection, Membership, Names, Outgoing, RETRY_TIERS_SEC, TopicPartition, Transaction, TransactionalProducer};
 use runtime::{CancellationToken, clock::now_ms, crash_point};
 use schemas::Delivery;
 use std::{sync::Arc, time::Duration};
@@ -78,19 +78,13 @@ impl Mover {
             .map(|due| self.next(due, now_ms))
             .collect::<Result<_, _>>()
             .map_err(|e| Failure::Restart(e.into()))?;
-        let transaction = self.producer.begin().await.map_err(prepared)?;
+        let transaction = self.producer.begin().await.map_err(|error| Failure::Restart(error.into()))?;
         crash_point("scheduler.after_begin");
-        let mut acks = Vec::with_capacity(moves.len());
-        for moved in &moves {
-            acks.push(transaction.send(&moved.outgoing).await.map_err(prepared)?);
+        if let Err(error) = fill(&transaction, &moves, offsets, &self.membership).await {
+            // Only the transaction itself tells whether this producer is finished; a record's own error doesn't.
+            transaction.abort().await.map_err(|error| Failure::Restart(error.into()))?;
+            return Err(if error.is_fenced() { Failure::Restart(error.into()) } else { Failure::Again(error.into()) });
         }
-        for ack in acks {
-            ack.await.map_err(prepared)?;
-        }
-        crash_point("scheduler.after_produce");
-        let group = self.membership.group_metadata().map_err(prepared)?;
-        transaction.commit_offsets(offsets, group).await.map_err(prepared)?;
-        crash_point("scheduler.after_offsets");
         transaction.commit().await.map_err(|error| match error {
             kafka_log::Error::Aborted(_) => Failure::Again(error.into()),
             _ => Failure::Restart(error.into()),
@@ -121,9 +115,23 @@ impl Mover {
     }
 }
 
-/// Before the commit: what is retryable leaves a transaction that is certainly aborted before the next one begins.
-fn prepared(error: kafka_log::Error) -> Failure {
-    if error.is_retryable() { Failure::Again(error.into()) } else { Failure::Restart(error.into()) }
+async fn fill(
+    transaction: &Transaction<'_>,
+    moves: &[Move],
+    offsets: &[Commit],
+    membership: &Membership,
+) -> Result<(), kafka_log::Error> {
+    let mut acks = Vec::with_capacity(moves.len());
+    for moved in moves {
+        acks.push(transaction.send(&moved.outgoing).await?);
+    }
+    for ack in acks {
+        ack.await?;
+    }
+    crash_point("scheduler.after_produce");
+    transaction.commit_offsets(offsets, membership.group_metadata()?).await?;
+    crash_point("scheduler.after_offsets");
+    Ok(())
 }
 
 /// It waits no longer.

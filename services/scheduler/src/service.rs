@@ -125,11 +125,7 @@ impl Owner {
     async fn end(mut self) {
         let all = self.running.keys().copied().collect();
         self.stop(all, STOP_PATIENCE).await;
-        if let Some(shared) = Arc::into_inner(self.shared)
-            && let Some(membership) = Arc::into_inner(shared.membership)
-        {
-            membership.leave().await;
-        }
+        self.shared.membership.leave().await;
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 /// Longest wait for the next record while there is one.
 const STALLED: Duration = Duration::from_secs(60);
+/// Partitions are added one after the other, each behind the fetch that is under way.
+const FETCH_WAIT: Duration = Duration::from_millis(10);
 const WINDOW_BYTES: usize = 4 << 20;
 const CHANNEL_RECORDS: usize = 256;
 
@@ -30,7 +32,9 @@ impl DeadLetters {
         let topic: Arc<str> = connection.names().dlq().into();
         let watermarks = Watermarks::new(connection)?;
         let partitions = watermarks.partitions(&topic).await?;
-        let reader = Reader::start(connection, &ReaderOptions::new("dlq"))?;
+        let mut reading = ReaderOptions::new("dlq");
+        reading.fetch_wait = FETCH_WAIT;
+        let reader = Reader::start(connection, &reading)?;
         Ok(Self { reader, watermarks, topic, partitions, hashers: (RandomState::new(), RandomState::new()) })
     }
 

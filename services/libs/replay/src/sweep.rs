@@ -8,7 +8,7 @@ use crate::{
     scan,
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use kafka_log::{Connection, Outgoing, TransactionalProducer};
+use kafka_log::{Connection, Outgoing, Transaction, TransactionalProducer};
 use ledger::Ledger;
 use records::{Action, Targets};
 use runtime::{CancellationToken, crash_point};
@@ -196,6 +196,18 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
 async fn transact(producer: &mut TransactionalProducer, records: &[Outgoing]) -> Result<(), kafka_log::Error> {
     let transaction = producer.begin().await?;
     crash_point("replay.after_begin");
+    if let Err(error) = produce(&transaction, records).await {
+        // Only the transaction itself tells whether this producer is finished; a record's own error doesn't.
+        transaction.abort().await?;
+        return Err(kafka_log::Error::Aborted(error.to_string()));
+    }
+    crash_point("replay.before_commit");
+    transaction.commit().await?;
+    crash_point("replay.after_commit");
+    Ok(())
+}
+
+async fn produce(transaction: &Transaction<'_>, records: &[Outgoing]) -> Result<(), kafka_log::Error> {
     let mut acks = Vec::with_capacity(records.len());
     for record in records {
         acks.push(transaction.send(record).await?);
@@ -204,9 +216,6 @@ async fn transact(producer: &mut TransactionalProducer, records: &[Outgoing]) ->
     for ack in acks {
         ack.await?;
     }
-    crash_point("replay.before_commit");
-    transaction.commit().await?;
-    crash_point("replay.after_commit");
     Ok(())
 }
 
