@@ -1,0 +1,7 @@
+//! The scheduler on a real Kafka: in time, exactly once whatever dies, and topics deleted only when nobody needs them.
+
+mod crashes;
+mod janitor;
+mod support;
+mod timing;
+mod waiting;

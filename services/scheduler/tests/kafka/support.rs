@@ -1,0 +1,257 @@
+//! A prefix of its own on a real Kafka for each test, deliveries put to wait as a dispatcher does, and what comes back.
+
+use anyhow::{Context, Result, bail};
+use delivery_core::{
+    murmur2,
+    tier::{Hop, next_hop},
+};
+use kafka_log::{
+    Admin, Connection, Item, Outgoing, Producer, ReadOptions, Reader, ReaderOptions, Record, Start, TopicPartition,
+    topics::{self, TopicSettings},
+};
+use ledger::Ledger;
+use runtime::{CancellationToken, clock::now_ms};
+use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, SchemaEntry, Source};
+use scheduler::{Options, Service};
+use std::{
+    collections::{BTreeMap, HashMap},
+    process::Command,
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
+
+pub const LANES: i32 = 4;
+pub const TENANT: &str = "org_test";
+
+pub struct World {
+    pub connection: Connection,
+    pub producer: Producer,
+    pub admin: Admin,
+}
+
+impl World {
+    pub async fn new() -> Result<Self> {
+        let bootstrap = tokio::task::spawn_blocking(brokers::shared_bootstrap).await??;
+        let connection = Connection::new(bootstrap, format!("t-{}.", uuid::Uuid::new_v4()), BTreeMap::new());
+        let names = connection.names();
+        let settings = TopicSettings {
+            lanes: LANES,
+            replication_factor: Some(1),
+            history_retention_days: 1,
+            dlq_retention_days: 1,
+            default_source: true,
+        };
+        let others = [names.returns(), names.ledger(), names.lanes(), names.events()];
+        let wanted = |name: &String| name.contains(".retry.") || others.contains(name);
+        let specs: Vec<_> = topics::fixed(names, &settings).into_iter().filter(|spec| wanted(&spec.name)).collect();
+        let admin = Admin::new(&connection)?;
+        topics::apply(&admin, &settings, &specs).await?;
+        let world = Self { producer: Producer::new(&connection)?, admin, connection };
+        let installation = Installation { incarnation: "test".into(), lanes: LANES, created_at_ms: 1 };
+        world.configure("installation", "installation", schemas::encode(&installation)?).await?;
+        Ok(world)
+    }
+
+    pub fn options(&self) -> Options {
+        Options::new(LANES, vec![self.connection.names().events()])
+    }
+
+    pub async fn configure(&self, kind: &str, id: &str, entity: Vec<u8>) -> Result<()> {
+        let entry = LedgerEntry {
+            kind: kind.into(),
+            id: id.into(),
+            version: 1,
+            written_at_ms: 1,
+            request_id: "test".into(),
+            entity,
+        };
+        let key = format!("{kind}/{id}");
+        self.producer.write(&Outgoing::new(self.connection.names().ledger(), 0, key, schemas::encode(&entry)?)).await?;
+        Ok(())
+    }
+
+    pub async fn configure_endpoint(&self, id: &str, status: &str, dedicated_topic: Option<i64>) -> Result<()> {
+        self.configure("endpoint", id, schemas::encode(&endpoint(id, status, dedicated_topic))?).await
+    }
+
+    pub async fn configure_schema(&self, fingerprint: u64, schema: &str) -> Result<()> {
+        let fingerprint = format!("{fingerprint:016x}");
+        let entry = SchemaEntry { fingerprint: fingerprint.clone(), schema: schema.into() };
+        self.configure("schema", &fingerprint, schemas::encode(&entry)?).await
+    }
+
+    /// Puts one delivery for each of `waits_ms` to wait, and returns when each is due, by id.
+    pub async fn wait(&self, waits_ms: &[i64]) -> Result<HashMap<String, i64>> {
+        let mut due = HashMap::new();
+        let mut records = Vec::new();
+        for wait_ms in waits_ms {
+            let now_ms = now_ms();
+            let delivery = waiting(now_ms, now_ms + wait_ms);
+            due.insert(delivery.delivery_id.clone(), delivery.due_at_ms);
+            records.push(self.to_retry(&delivery, schemas::encode(&delivery)?)?);
+        }
+        self.producer.write_all(&records).await?;
+        Ok(due)
+    }
+
+    /// The record that makes a delivery wait, with this value.
+    pub fn to_retry(&self, delivery: &Delivery, value: Vec<u8>) -> Result<Outgoing> {
+        let since_ms = delivery.wait_since_ms;
+        let Hop::Tier(tier) = next_hop(since_ms, delivery.due_at_ms, since_ms, 0) else { bail!("it is due at once") };
+        let endpoint = delivery.endpoint_id.as_bytes();
+        Ok(Outgoing::new(self.connection.names().retry(tier), murmur2::partition(endpoint, 8), endpoint, value))
+    }
+
+    /// Runs a scheduler in this process.
+    pub async fn start(&self, options: Options) -> Result<Running> {
+        let (stop, connection) = (CancellationToken::new(), self.connection.clone());
+        let ledger = Ledger::start(&connection).await?;
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move { Ok(Service::run(&connection, options, ledger, stopped).await?) });
+        Ok(Running { stop, task })
+    }
+
+    /// A scheduler as a process of its own, to crash at `point`.
+    pub fn child(&self, point: &str) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["--exact", "crashes::child", "--ignored", "--nocapture"])
+            .env("KAFKA_BROKERS", self.connection.brokers())
+            .env("HOOKLINE_TEST_PREFIX", self.connection.names().prefix())
+            .env("HOOKLINE_CRASH_AT", point);
+        Ok(command)
+    }
+
+    pub async fn returns(&self) -> Result<Returns> {
+        let reader = Reader::start(&self.connection, &ReaderOptions::new("test"))?;
+        let (sink, items) = mpsc::channel(1000);
+        for partition in 0..LANES {
+            let partition = TopicPartition::new(self.connection.names().returns(), partition);
+            reader.add(partition, ReadOptions::new(Start::Beginning), sink.clone()).await?;
+        }
+        Ok(Returns { _reader: reader, items })
+    }
+
+    /// The connection that [`World::child`] gave.
+    pub fn inherited() -> Result<Connection> {
+        let prefix = std::env::var("HOOKLINE_TEST_PREFIX").context("only a child process runs this")?;
+        Ok(Connection::new(std::env::var("KAFKA_BROKERS")?, prefix, BTreeMap::new()))
+    }
+}
+
+/// A scheduler in this process.
+pub struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Running {
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.task.await?
+    }
+}
+
+/// What is released, as it arrives.
+pub struct Returns {
+    _reader: Reader,
+    items: mpsc::Receiver<Item>,
+}
+
+pub struct Released {
+    pub at_ms: i64,
+    pub delivery: Delivery,
+}
+
+impl Returns {
+    /// The next one, or None when nothing arrives for `patience`.
+    pub async fn next(&mut self, patience: Duration) -> Result<Option<Released>> {
+        let deadline = Instant::now() + patience;
+        while let Ok(item) = tokio::time::timeout_at(deadline, self.items.recv()).await {
+            if let Item::Record(record) = item.context("the reader stopped")? {
+                return Ok(Some(Released { at_ms: now_ms(), delivery: decode(&record)? }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for all of `due`, then for anything more until `quiet` has passed. Each exactly once.
+    pub async fn each_once(&mut self, due: &HashMap<String, i64>, quiet: Duration) -> Result<Vec<Released>> {
+        let mut released: HashMap<String, Released> = HashMap::new();
+        loop {
+            let patience = if released.len() < due.len() { Duration::from_secs(60) } else { quiet };
+            let Some(next) = self.next(patience).await? else { break };
+            let id = next.delivery.delivery_id.clone();
+            assert!(due.contains_key(&id), "{id} was never put to wait");
+            assert!(released.insert(id.clone(), next).is_none(), "{id} was released twice");
+        }
+        assert_eq!(released.len(), due.len(), "all were released");
+        Ok(released.into_values().collect())
+    }
+}
+
+fn decode(record: &Record) -> Result<Delivery> {
+    let delivery: Delivery = schemas::decode(record.value.as_ref().context("a tombstone")?, &OwnSchemas)?;
+    let endpoint = delivery.endpoint_id.as_bytes();
+    assert_eq!(record.key.as_deref(), Some(endpoint));
+    assert_eq!(record.partition, murmur2::partition(endpoint, LANES), "in its endpoint's shard");
+    Ok(delivery)
+}
+
+pub fn waiting(since_ms: i64, due_at_ms: i64) -> Delivery {
+    Delivery {
+        delivery_id: format!("dlv_{}", uuid::Uuid::new_v4().simple()),
+        event_id: "evt_1".into(),
+        tenant: TENANT.into(),
+        endpoint_id: format!("wh_{}", rand::random_range(0..40)),
+        event_type: "vault.ingest.completed".into(),
+        body: b"{}".to_vec(),
+        content_type: "application/json".into(),
+        event_time_ms: since_ms,
+        matched_at_ms: since_ms,
+        source: Source { topic: "events".into(), partition: 0, offset: 7 },
+        generation: 0,
+        attempts_made: 1,
+        schedule_index: 1,
+        cause: "retry".into(),
+        due_at_ms,
+        wait_since_ms: since_ms,
+        hops: 1,
+        traceparent: None,
+        attempts: Vec::new(),
+    }
+}
+
+fn endpoint(id: &str, status: &str, dedicated_topic: Option<i64>) -> Endpoint {
+    Endpoint {
+        id: id.into(),
+        tenant: TENANT.into(),
+        url: "https://example.com/".into(),
+        description: None,
+        event_type_filters: vec!["*".into()],
+        resource_scopes: None,
+        required_scopes: Vec::new(),
+        status: status.into(),
+        disabled_reason: None,
+        disabled_at_ms: None,
+        headers: BTreeMap::new(),
+        rate_limit: None,
+        max_in_flight: None,
+        timeout_sec: None,
+        retry_schedule_sec: None,
+        ordering: "none".into(),
+        on_exhausted: "skip".into(),
+        placement: "dedicated".into(),
+        dedicated_topic,
+        envelope: "standard".into(),
+        dialect: "standard".into(),
+        disable_on_gone: true,
+        signature_scheme: "v1".into(),
+        signing_secret: Vec::new(),
+        previous_signing_secret: None,
+        previous_signing_secret_expires_at_ms: None,
+        metadata: BTreeMap::new(),
+        created_at_ms: 1,
+        updated_at_ms: 1,
+    }
+}
