@@ -4,10 +4,13 @@
 //! partition, a quarter resumes it, and the client goes on polling meanwhile. Only committed records arrive.
 
 mod gaps;
+mod message;
+mod reached;
+mod readings;
 mod worker;
 
 use crate::{Connection, Error, Record, TopicPartition};
-use std::{sync::mpsc as std_mpsc, time::Duration};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Where to begin.
@@ -91,12 +94,12 @@ pub(crate) enum Command {
 
 /// A set of partitions being read. Stops when dropped.
 pub struct Reader {
-    commands: std_mpsc::Sender<Command>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Reader {
     pub fn start(connection: &Connection, options: &ReaderOptions) -> Result<Self, Error> {
-        let (commands, receiver) = std_mpsc::channel();
+        let (commands, receiver) = mpsc::channel(1024);
         worker::spawn(connection, options, receiver)?;
         Ok(Self { commands })
     }
@@ -113,6 +116,7 @@ impl Reader {
         let (done, answer) = oneshot::channel();
         self.commands
             .send(Command::Add(partition, options, sink, done))
+            .await
             .map_err(|_| Error::Stopped)?;
         answer.await.map_err(|_| Error::Stopped)?
     }
@@ -120,7 +124,7 @@ impl Reader {
     /// Stops reading these partitions; when it returns, nothing more of them arrives.
     pub async fn remove(&self, partitions: Vec<TopicPartition>) {
         let (done, answer) = oneshot::channel();
-        if self.commands.send(Command::Remove(partitions, done)).is_ok() {
+        if self.commands.send(Command::Remove(partitions, done)).await.is_ok() {
             // An error means that the thread has ended: then nothing arrives either.
             let _ = answer.await;
         }

@@ -1,34 +1,28 @@
 //! The reader's thread: one poll loop over all its partitions.
 
-use super::{Command, Item, ReadOptions, ReaderOptions, Start, gaps};
+use super::{
+    Command, Item, ReadOptions, ReaderOptions, Start, gaps,
+    message::{Detached, detach},
+    readings::{Reading, Readings},
+};
 use crate::{Connection, Credit, Error, Record, TopicPartition};
 use bytes::Bytes;
 use rdkafka::{
-    ClientContext, Message, Offset, TopicPartitionList,
+    ClientContext, Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers},
 };
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc as std_mpsc,
-    },
-    thread,
-    time::Duration,
-};
-use tokio::sync::{mpsc, oneshot};
+use std::{thread, time::Duration};
+use tokio::sync::mpsc;
 
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a poll waits: the longest that a command, a resume or a `Reached` has to wait when nothing arrives.
 const POLL: Duration = Duration::from_millis(10);
 /// What a record occupies beside its key and value.
 const RECORD_OVERHEAD_BYTES: usize = 256;
 
-struct Quiet;
+pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
@@ -37,34 +31,19 @@ impl ClientContext for Quiet {
 }
 impl ConsumerContext for Quiet {}
 
-/// One partition being read.
-struct Reading {
-    sink: mpsc::Sender<Item>,
-    window: Arc<AtomicUsize>,
-    window_bytes: usize,
-    paused: bool,
-    /// Read, but the receiver's channel was full.
-    held: VecDeque<Item>,
-    report_reached: bool,
-    /// The offset after the last record handed on.
-    next: i64,
-    /// The last offset reported as reached.
-    reported: i64,
-}
-
-struct Worker {
-    consumer: BaseConsumer<Quiet>,
+pub(super) struct Worker {
+    pub(super) consumer: BaseConsumer<Quiet>,
     /// A client of its own for first and end offsets.
-    offsets: BaseConsumer<Quiet>,
-    commands: std_mpsc::Receiver<Command>,
-    readings: HashMap<Arc<str>, HashMap<i32, Reading>>,
+    pub(super) offsets: BaseConsumer<Quiet>,
+    commands: mpsc::Receiver<Command>,
+    pub(super) readings: Readings,
     paused: usize,
 }
 
 pub(super) fn spawn(
     connection: &Connection,
     options: &ReaderOptions,
-    commands: std_mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Command>,
 ) -> Result<(), Error> {
     let prefetch_kib = (options.prefetch_bytes / 1024).max(64).to_string();
     let fetch = options.fetch_bytes.to_string();
@@ -93,7 +72,7 @@ pub(super) fn spawn(
         consumer: make()?,
         offsets: make()?,
         commands,
-        readings: HashMap::new(),
+        readings: Readings::default(),
         paused: 0,
     };
     thread::Builder::new()
@@ -110,18 +89,16 @@ impl Worker {
             loop {
                 match self.commands.try_recv() {
                     Ok(command) => self.obey(command),
-                    Err(std_mpsc::TryRecvError::Empty) => break,
-                    Err(std_mpsc::TryRecvError::Disconnected) => return,
+                    Err(mpsc::error::TryRecvError::Empty) => break,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return,
                 }
             }
             if self.readings.is_empty() {
                 // Nothing to read: wait for a command instead of polling.
-                match self.commands.recv_timeout(Duration::from_millis(200)) {
-                    Ok(command) => self.obey(command),
-                    Err(std_mpsc::RecvTimeoutError::Timeout) => {}
-                    Err(std_mpsc::RecvTimeoutError::Disconnected) => return,
+                match self.commands.blocking_recv() {
+                    Some(command) => self.obey(command),
+                    None => return,
                 }
-                let _ = self.consumer.poll(Duration::ZERO);
                 continue;
             }
             let polled = self.consumer.poll(wait).map(|r| r.map(|message| detach(&message)));
@@ -156,7 +133,8 @@ impl Worker {
                 for partition in &partitions {
                     self.remove(partition);
                 }
-                let _: Result<(), ()> = oneshot::Sender::send(done, ());
+                // As above.
+                let _ = done.send(());
             }
         }
     }
@@ -186,20 +164,7 @@ impl Worker {
         self.consumer
             .incremental_assign(&list)
             .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
-        let reading = Reading {
-            sink,
-            window: Arc::new(AtomicUsize::new(0)),
-            window_bytes: options.window_bytes,
-            paused: false,
-            held: VecDeque::new(),
-            report_reached: options.report_reached,
-            next: start,
-            reported: -1,
-        };
-        self.readings
-            .entry(partition.topic.clone())
-            .or_default()
-            .insert(partition.partition, reading);
+        self.readings.insert(partition, Reading::new(sink, options, start));
         Ok(start)
     }
 
@@ -220,16 +185,10 @@ impl Worker {
         })
     }
 
-    fn remove(&mut self, partition: &TopicPartition) {
-        let Some(partitions) = self.readings.get_mut(&partition.topic) else {
+    pub(super) fn remove(&mut self, partition: &TopicPartition) {
+        let Some(reading) = self.readings.remove(partition) else {
             return;
         };
-        let Some(reading) = partitions.remove(&partition.partition) else {
-            return;
-        };
-        if partitions.is_empty() {
-            self.readings.remove(&partition.topic);
-        }
         if reading.paused {
             self.paused -= 1;
         }
@@ -244,18 +203,14 @@ impl Worker {
     }
 
     fn hand_on(&mut self, raw: Detached) {
-        let Some((topic, _)) = self.readings.get_key_value(raw.topic.as_str()) else {
+        let Some(topic) = self.readings.topic(&raw.topic) else {
             return;
         };
         let partition = TopicPartition {
-            topic: topic.clone(),
+            topic,
             partition: raw.partition,
         };
-        let Some(reading) = self
-            .readings
-            .get_mut(&partition.topic)
-            .and_then(|p| p.get_mut(&raw.partition))
-        else {
+        let Some(reading) = self.readings.get_mut(&partition.topic, raw.partition) else {
             return;
         };
         if raw.offset < reading.next {
@@ -279,8 +234,7 @@ impl Worker {
             self.remove(&partition);
             return;
         }
-        let full = !reading.held.is_empty() || reading.window.load(Ordering::Relaxed) >= reading.window_bytes;
-        if full && !reading.paused {
+        if reading.is_full() && !reading.paused {
             reading.paused = true;
             self.paused += 1;
             self.set_paused(&partition, true);
@@ -305,19 +259,12 @@ impl Worker {
     fn resume(&mut self) {
         let mut gone = Vec::new();
         let mut resumed = Vec::new();
-        for (topic, partitions) in &mut self.readings {
-            for (number, reading) in partitions.iter_mut().filter(|(_, r)| r.paused) {
-                let partition = TopicPartition {
-                    topic: topic.clone(),
-                    partition: *number,
-                };
-                if !reading.push_held() {
-                    gone.push(partition);
-                } else if reading.held.is_empty() && reading.window.load(Ordering::Relaxed) <= reading.window_bytes / 4
-                {
-                    reading.paused = false;
-                    resumed.push(partition);
-                }
+        for (partition, reading) in self.readings.iter_mut().filter(|(_, reading)| reading.paused) {
+            if !reading.push_held() {
+                gone.push(partition);
+            } else if reading.has_room() {
+                reading.paused = false;
+                resumed.push(partition);
             }
         }
         for partition in gone {
@@ -329,51 +276,6 @@ impl Worker {
         }
     }
 
-    /// Tells receivers how far the client's position has moved past the last record: transaction markers count.
-    fn report_reached(&mut self) {
-        if !self
-            .readings
-            .values()
-            .flat_map(HashMap::values)
-            .any(|r| r.report_reached)
-        {
-            return;
-        }
-        let Ok(positions) = self.consumer.position() else {
-            return;
-        };
-        let mut gone = Vec::new();
-        for element in positions.elements() {
-            let Some(reading) = self
-                .readings
-                .get_mut(element.topic())
-                .and_then(|p| p.get_mut(&element.partition()))
-            else {
-                continue;
-            };
-            let position = match element.offset() {
-                Offset::Offset(offset) => offset.max(reading.next),
-                _ => reading.next,
-            };
-            if !reading.report_reached || !reading.held.is_empty() || position <= reading.reported {
-                continue;
-            }
-            let partition = TopicPartition::new(element.topic(), element.partition());
-            match reading.sink.try_send(Item::Reached {
-                partition: partition.clone(),
-                offset: position,
-            }) {
-                Ok(()) => reading.reported = position,
-                // Full: reported at the next quiet moment.
-                Err(mpsc::error::TrySendError::Full(_)) => {}
-                Err(mpsc::error::TrySendError::Closed(_)) => gone.push(partition),
-            }
-        }
-        for partition in gone {
-            self.remove(&partition);
-        }
-    }
-
     fn failed(&mut self, error: &KafkaError) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.repair_gaps(),
@@ -382,105 +284,6 @@ impl Worker {
             }
             _ => tracing::warn!(%error, "reading"),
         }
-    }
-
-    /// Finds the partitions whose next offset is no longer kept, raises it, and goes on at the first one kept.
-    fn repair_gaps(&mut self) {
-        let all: Vec<(TopicPartition, i64)> = self
-            .readings
-            .iter()
-            .flat_map(|(topic, partitions)| {
-                partitions.iter().map(|(n, r)| {
-                    (
-                        TopicPartition {
-                            topic: topic.clone(),
-                            partition: *n,
-                        },
-                        r.next,
-                    )
-                })
-            })
-            .collect();
-        for (partition, next) in all {
-            let Ok((first, end)) = self
-                .offsets
-                .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
-            else {
-                continue;
-            };
-            let to = if next < first {
-                gaps::note(&partition, next, first);
-                first
-            } else if next > end {
-                tracing::error!(%partition, next, end, "the log ends before the offset to read: was the topic recreated?");
-                end
-            } else {
-                continue;
-            };
-            let sought = self
-                .consumer
-                .seek(&partition.topic, partition.partition, Offset::Offset(to), CALL_TIMEOUT);
-            if let Err(error) = sought {
-                tracing::error!(%partition, %error, "seek past a gap");
-            }
-            if let Some(reading) = self
-                .readings
-                .get_mut(&partition.topic)
-                .and_then(|p| p.get_mut(&partition.partition))
-            {
-                reading.next = to;
-            }
-        }
-    }
-}
-
-impl Reading {
-    /// Hands on what it can; false when the receiver is gone.
-    fn push_held(&mut self) -> bool {
-        while let Some(item) = self.held.pop_front() {
-            match self.sink.try_send(item) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(item)) => {
-                    self.held.push_front(item);
-                    return true;
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => return false,
-            }
-        }
-        true
-    }
-}
-
-struct Detached {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    timestamp_ms: i64,
-    key: Option<Bytes>,
-    value: Option<Bytes>,
-    headers: Vec<(String, Bytes)>,
-}
-
-fn detach(message: &BorrowedMessage<'_>) -> Detached {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|h| {
-                (
-                    h.key.to_owned(),
-                    h.value.map_or_else(Bytes::new, Bytes::copy_from_slice),
-                )
-            })
-            .collect()
-    });
-    Detached {
-        topic: message.topic().to_owned(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers,
     }
 }
 

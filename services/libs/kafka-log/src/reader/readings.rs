@@ -1,0 +1,123 @@
+//! The partitions being read, and what each receiver has been given.
+
+use super::{Item, ReadOptions};
+use crate::TopicPartition;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+
+/// One partition being read.
+pub(super) struct Reading {
+    pub(super) sink: mpsc::Sender<Item>,
+    pub(super) window: Arc<AtomicUsize>,
+    pub(super) window_bytes: usize,
+    pub(super) paused: bool,
+    /// Read, but the receiver's channel was full.
+    pub(super) held: VecDeque<Item>,
+    pub(super) report_reached: bool,
+    /// The offset after the last record handed on.
+    pub(super) next: i64,
+    /// The last offset reported as reached.
+    pub(super) reported: i64,
+}
+
+impl Reading {
+    pub(super) fn new(sink: mpsc::Sender<Item>, options: &ReadOptions, start: i64) -> Self {
+        Self {
+            sink,
+            window: Arc::new(AtomicUsize::new(0)),
+            window_bytes: options.window_bytes,
+            paused: false,
+            held: VecDeque::new(),
+            report_reached: options.report_reached,
+            next: start,
+            reported: -1,
+        }
+    }
+
+    /// Nothing more fits: the channel or the window is full.
+    pub(super) fn is_full(&self) -> bool {
+        !self.held.is_empty() || self.window.load(Ordering::Relaxed) >= self.window_bytes
+    }
+
+    /// There is room for a while again.
+    pub(super) fn has_room(&self) -> bool {
+        self.held.is_empty() && self.window.load(Ordering::Relaxed) <= self.window_bytes / 4
+    }
+
+    /// Hands on what it can; false when the receiver is gone.
+    pub(super) fn push_held(&mut self) -> bool {
+        while let Some(item) = self.held.pop_front() {
+            match self.sink.try_send(item) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(item)) => {
+                    self.held.push_front(item);
+                    return true;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// All partitions of a reader.
+#[derive(Default)]
+pub(super) struct Readings(HashMap<Arc<str>, HashMap<i32, Reading>>);
+
+impl Readings {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, partition: &TopicPartition, reading: Reading) {
+        self.0
+            .entry(partition.topic.clone())
+            .or_default()
+            .insert(partition.partition, reading);
+    }
+
+    pub(super) fn remove(&mut self, partition: &TopicPartition) -> Option<Reading> {
+        let partitions = self.0.get_mut(&partition.topic)?;
+        let reading = partitions.remove(&partition.partition)?;
+        if partitions.is_empty() {
+            self.0.remove(&partition.topic);
+        }
+        Some(reading)
+    }
+
+    pub(super) fn get_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Reading> {
+        self.0.get_mut(topic)?.get_mut(&partition)
+    }
+
+    /// The shared name of a topic that is being read.
+    pub(super) fn topic(&self, name: &str) -> Option<Arc<str>> {
+        self.0.get_key_value(name).map(|(topic, _)| topic.clone())
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (TopicPartition, &mut Reading)> {
+        self.0.iter_mut().flat_map(|(topic, partitions)| {
+            partitions.iter_mut().map(|(number, reading)| {
+                (
+                    TopicPartition {
+                        topic: topic.clone(),
+                        partition: *number,
+                    },
+                    reading,
+                )
+            })
+        })
+    }
+
+    pub(super) fn any_wants_reached(&self) -> bool {
+        self.0
+            .values()
+            .flat_map(HashMap::values)
+            .any(|reading| reading.report_reached)
+    }
+}
