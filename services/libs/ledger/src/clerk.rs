@@ -181,5 +181,9 @@ async fn leave(membership: Membership, mut events: mpsc::Receiver<Ownership>) {
             }
         }
     };
-    tokio::join!(membership.leave(), answering);
+    // The events end only when the membership is gone.
+    tokio::select! {
+        () = membership.leave() => {}
+        () = answering => {}
+    }
 }
