@@ -71,9 +71,7 @@ impl Service {
         let result = owned.follow(ownership, &shutdown).await;
         owned.stop_all().await;
         drop(owned);
-        if let Some(shared) = Arc::into_inner(shared) {
-            shared.membership.leave().await;
-        }
+        shared.membership.leave().await;
         result
     }
 }
@@ -193,7 +191,6 @@ impl Owned {
         if let Err(error) = self.give_up(partitions, DRAIN).await {
             tracing::warn!(%error, "at the end");
         }
-        // Waits until what was aborted is gone, so that the membership is nobody else's.
         self.tasks.shutdown().await;
     }
 }

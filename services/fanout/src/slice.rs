@@ -5,7 +5,7 @@
 
 use crate::{
     Error, measure,
-    judge::{Matched, Verdict},
+    judge::{Matched, Target, Verdict},
     outgoing::Bodies,
     place::{Place, Route},
     projection::{Projection, Snapshot},
@@ -162,34 +162,17 @@ impl Slice {
         if !homeless.is_empty() {
             let snapshot = output.projection.current(stop).await?;
             for part in homeless {
-                again.extend(self.move_home(part, &snapshot, output.lanes));
+                if let (Verdict::Matched(matched), Kind::Delivery(index)) =
+                    (&mut self.works[part.work].verdict, part.kind)
+                {
+                    move_home(&mut matched.targets[index], &snapshot, output.lanes);
+                    again.extend(after_matching(matched, index).map(|kind| Part { work: part.work, kind }));
+                }
             }
         }
         again.sort_unstable();
         again.dedup();
         Ok(again)
-    }
-
-    /// Finds where a delivery goes whose dedicated topic is gone.
-    fn move_home(&mut self, part: Part, snapshot: &Snapshot, lanes: i32) -> impl Iterator<Item = Part> + use<> {
-        let mut kinds = Vec::new();
-        if let (Verdict::Matched(matched), Kind::Delivery(index)) = (&mut self.works[part.work].verdict, part.kind) {
-            let target = &mut matched.targets[index];
-            let endpoint = snapshot.view.endpoint(&target.endpoint_id);
-            let place = endpoint.map_or(Place::Cancelled, |e| Route::of(e).place(&target.endpoint_id, lanes));
-            let moved = place != target.place;
-            target.place = if moved {
-                place
-            } else {
-                tracing::error!(
-                    endpoint = %target.endpoint_id,
-                    "its dedicated topic does not exist; run `hookline topics apply`. Its deliveries go through `returns`"
-                );
-                Place::returns(&target.endpoint_id, lanes)
-            };
-            kinds = after_matching(matched, index).collect();
-        }
-        kinds.into_iter().map(move |kind| Part { work: part.work, kind })
     }
 
     fn is_dedicated(&self, part: Part) -> bool {
@@ -234,4 +217,19 @@ impl Slice {
 fn after_matching(matched: &Matched, index: usize) -> impl Iterator<Item = Kind> + use<> {
     let settled = matched.targets[index].place.is_end().then_some(Kind::Settled(index));
     std::iter::once(Kind::Delivery(index)).chain(settled)
+}
+
+/// Finds where a delivery goes whose dedicated topic is gone.
+fn move_home(target: &mut Target, snapshot: &Snapshot, lanes: i32) {
+    let endpoint = snapshot.view.endpoint(&target.endpoint_id);
+    let place = endpoint.map_or(Place::Cancelled, |e| Route::of(e).place(&target.endpoint_id, lanes));
+    if place == target.place {
+        tracing::error!(
+            endpoint = %target.endpoint_id,
+            "its dedicated topic does not exist; run `hookline topics apply`. Its deliveries go through `returns`"
+        );
+        target.place = Place::returns(&target.endpoint_id, lanes);
+    } else {
+        target.place = place;
+    }
 }
