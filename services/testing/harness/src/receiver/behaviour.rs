@@ -69,9 +69,11 @@ impl Answer {
     }
 }
 
+type Choice = dyn Fn(&Seen, usize) -> Answer + Send + Sync;
+
 /// Chooses the answer to each request, by what came and how often this delivery came before (0: never).
 #[derive(Clone)]
-pub struct Behaviour(Arc<dyn Fn(&Seen, usize) -> Answer + Send + Sync>);
+pub struct Behaviour(Arc<Choice>);
 
 impl Behaviour {
     /// Anything.

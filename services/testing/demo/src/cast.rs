@@ -1,0 +1,177 @@
+//! Who plays: three tenants, and endpoints of every temper. What they must receive is worked out in `matcher`.
+
+use std::time::Duration;
+
+use harness::{Answer, Behaviour};
+
+/// A tenant.
+pub struct Tenant {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub catalogs: &'static [&'static str],
+    /// `webhook-` unless it has its own.
+    pub header_prefix: Option<&'static str>,
+}
+
+pub const LEXORA: &str = "org_lexora";
+pub const CASELINE: &str = "org_caseline";
+pub const COURTSIDE: &str = "org_courtside";
+
+pub const TENANTS: [Tenant; 3] = [
+    Tenant { id: LEXORA, name: "Lexora", catalogs: &["platform"], header_prefix: None },
+    Tenant { id: CASELINE, name: "Caseline", catalogs: &["case_events"], header_prefix: Some("case-webhook-") },
+    Tenant { id: COURTSIDE, name: "Courtside", catalogs: &["cases", "platform"], header_prefix: None },
+];
+
+/// An endpoint as it is to be made.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    pub name: &'static str,
+    pub tenant: &'static str,
+    /// What it shows, for the table.
+    pub shows: &'static str,
+    pub filters: &'static [&'static str],
+    /// None: every scope.
+    pub scopes: Option<&'static [&'static str]>,
+    /// Empty: no resource scope.
+    pub vaults: &'static [&'static str],
+    /// `dedicated` or `shared`.
+    pub placement: &'static str,
+    /// Further flags of `hookline endpoint create`.
+    pub flags: &'static [&'static str],
+    pub behaviour: fn() -> Behaviour,
+    /// Nobody listens until it is repaired.
+    pub down: bool,
+    /// Its secret is rotated before the first event.
+    pub rotated: bool,
+}
+
+const PLAIN: Endpoint = Endpoint {
+    name: "",
+    tenant: LEXORA,
+    shows: "",
+    filters: &["*"],
+    scopes: None,
+    vaults: &[],
+    placement: "shared",
+    flags: &[],
+    behaviour: || Behaviour::always(Answer::ok()),
+    down: false,
+    rotated: false,
+};
+
+/// Everyone who listens.
+pub const ENDPOINTS: [Endpoint; 15] = [
+    Endpoint { name: "fast", shows: "answers at once", placement: "dedicated", ..PLAIN },
+    Endpoint {
+        name: "slow",
+        shows: "takes 300 ms, 4 at a time",
+        filters: &["voice.*"],
+        flags: &["--max-in-flight", "4"],
+        behaviour: || Behaviour::always(Answer::slow(Duration::from_millis(300))),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "limited",
+        shows: "wants at most 10 a second",
+        filters: &["vault.ingest.*", "ocr.*"],
+        placement: "dedicated",
+        flags: &["--rate", "10", "--burst", "1"],
+        ..PLAIN
+    },
+    Endpoint {
+        name: "flaky",
+        shows: "503 twice, then 200",
+        filters: &["agent.run.*"],
+        behaviour: || Behaviour::flaky(2, 503),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "rejecting",
+        shows: "404: never asked again",
+        filters: &["billing.*", "balance.changed"],
+        placement: "dedicated",
+        behaviour: || Behaviour::always(Answer::status(404)),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "down",
+        shows: "unreachable until repaired",
+        filters: &["matter.*", "work_item.*"],
+        flags: &["--retry-schedule", "1,1"],
+        down: true,
+        ..PLAIN
+    },
+    Endpoint { name: "one-vault", shows: "* of vault_north alone", vaults: &["vault_north"], ..PLAIN },
+    Endpoint {
+        name: "narrow-key",
+        shows: "* of a key for compute",
+        scopes: Some(&["compute"]),
+        placement: "dedicated",
+        ..PLAIN
+    },
+    Endpoint {
+        name: "hanging",
+        shows: "first answer never comes",
+        filters: &["deployment.*"],
+        flags: &["--timeout", "1"],
+        behaviour: || Behaviour::first(vec![Answer::hang()]),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "busy",
+        shows: "429 with Retry-After: 3",
+        filters: &["compute.*"],
+        placement: "dedicated",
+        behaviour: || Behaviour::first(vec![Answer::retry_after(3)]),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "cases",
+        tenant: CASELINE,
+        shows: "case-webhook- headers",
+        placement: "dedicated",
+        flags: &["--envelope", "event_payload"],
+        ..PLAIN
+    },
+    Endpoint {
+        name: "new-cases",
+        tenant: CASELINE,
+        shows: "case.created alone",
+        filters: &["case.created"],
+        ..PLAIN
+    },
+    Endpoint {
+        name: "retry-all",
+        tenant: COURTSIDE,
+        shows: "404 once; dialect retry_all",
+        filters: &["cases.*"],
+        flags: &["--dialect", "retry_all"],
+        behaviour: || Behaviour::flaky(1, 404),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "rotated",
+        tenant: COURTSIDE,
+        shows: "two signatures a request",
+        filters: &["assignments.*"],
+        placement: "dedicated",
+        rotated: true,
+        ..PLAIN
+    },
+    Endpoint {
+        name: "exact",
+        tenant: COURTSIDE,
+        shows: "two exact types",
+        filters: &["cases.tasks.created", "vault.upload.completed"],
+        ..PLAIN
+    },
+];
+
+/// Delays before each retry, in seconds, for those that say nothing: the product's default would take two days.
+pub const RETRY_SCHEDULE: &str = "1,2,2,4";
+
+/// The tenant of this id.
+pub fn tenant(id: &str) -> &'static Tenant {
+    TENANTS.iter().find(|tenant| tenant.id == id).expect("endpoints belong to tenants that there are")
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask demo`: the main job on real input. Events go to Kafka by a plain producer, and arrive as signed HTTP
+//! requests at receivers that are fast, slow, limited, flaky, rejecting, down; what died is replayed. The last line is
+//! for scripts. What is expected is worked out here, by a matcher of the demo's own.
+
+mod broken;
+mod cast;
+mod catalog;
+mod events;
+mod matcher;
+mod publishing;
+mod stage;
+mod table;
+mod verdict;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use stage::Stage;
+use tokio::signal::unix::{SignalKind, signal};
+use verdict::Verdict;
+
+/// How long the deliveries may take, and how long the replayed ones.
+const ARRIVAL: Duration = Duration::from_secs(90);
+const REPLAY_ARRIVAL: Duration = Duration::from_secs(45);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = tokio::select! {
+        ended = Box::pin(run()) => ended,
+        interrupted = interrupted() => interrupted.and_then(|()| anyhow::bail!("interrupted")),
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Plays it; true when all was as it should be.
+async fn run() -> anyhow::Result<bool> {
+    let begin = Instant::now();
+    println!("Hookline demo: real Kafka, real processes, real HTTP receivers, all on this machine.\n");
+    let mut stage = Stage::set().await?;
+    match play(&mut stage).await {
+        Ok(verdict) => {
+            verdict.explain();
+            stage.strike(verdict.is_good()).await?;
+            println!("Took {} s.", begin.elapsed().as_secs());
+            println!("{}", verdict.line());
+            Ok(verdict.is_good())
+        }
+        Err(error) => {
+            stage.keep_logs();
+            Err(error)
+        }
+    }
+}
+
+async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
+    let plan = events::plan();
+    println!(
+        "\nPublishing {} events to Kafka with a plain producer: all {} types of the catalogs, in four formats, in every\n\
+         codec; and {} records that are broken on purpose, which must end up in the topic `rejected`.\n",
+        plan.events.len(),
+        plan.types(),
+        plan.broken.len(),
+    );
+    let published = publishing::publish(stage, plan).await?;
+    let expected = matcher::expected(&published.events, &stage.endpoints);
+    let watch = watch::Watch::start(stage, expected, published.broken.len()).await?;
+    let arrived = table::show_until(stage, &watch, ARRIVAL, watch::Watch::is_settled).await?;
+    if !arrived {
+        println!("Not everything arrived within {} s; what is missing is counted below.", ARRIVAL.as_secs());
+    }
+    replay(stage, &watch).await?;
+    stage.end_processes().await?;
+    Verdict::reach(stage, &watch, &published).await
+}
+
+/// Repairs what was down and replays its dead letters with the real command.
+async fn replay(stage: &mut Stage, watch: &watch::Watch) -> anyhow::Result<()> {
+    let down = stage.endpoints.iter().position(|endpoint| endpoint.plan.down).context("one endpoint is down")?;
+    let id = stage.endpoints[down].id.clone();
+    println!(
+        "\nThe endpoint `{}` was unreachable; its deliveries ran out of retries and wait as dead letters, complete.\n\
+         Now it is repaired. $ hookline dlq replay --endpoint {id}",
+        stage.endpoints[down].plan.name,
+    );
+    stage.repair().await?;
+    let said = stage.installation().hookline(["dlq", "replay", "--endpoint", &id]).await?;
+    println!("{}\n", said.trim());
+    let arrived = table::show_until(stage, watch, REPLAY_ARRIVAL, |watch| watch.is_delivered(down)).await?;
+    if !arrived {
+        println!("Not every replayed delivery arrived within {} s.", REPLAY_ARRIVAL.as_secs());
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The stage: an installation on Kafka, its roles as processes, receivers, tenants and endpoints, all made as users make
+//! them. And its end.
+
+use anyhow::Context;
+use futures::{StreamExt, TryStreamExt};
+use harness::{Hook, Installation, Options, Process, Receiver};
+use kafka_log::Admin;
+use serde_json::{Value, json};
+
+use crate::cast::{self, CASELINE, ENDPOINTS, RETRY_SCHEDULE, TENANTS};
+
+const SOURCE_PARTITIONS: i32 = 4;
+/// Commands of the real binary that run at the same time.
+const COMMANDS_AT_ONCE: usize = 4;
+/// Name and roles of each process.
+const PROCESSES: [(&str, &str); 4] =
+    [("fanout", "fanout"), ("dispatcher-1", "dispatcher"), ("dispatcher-2", "dispatcher"), ("scheduler", "scheduler")];
+
+/// An endpoint that was made, and its receiver.
+pub struct Endpoint {
+    pub plan: cast::Endpoint,
+    pub id: String,
+    pub hook: Hook,
+}
+
+pub struct Stage {
+    pub endpoints: Vec<Endpoint>,
+    processes: Vec<Process>,
+    receiver: Receiver,
+    /// Of the endpoint that is down.
+    broken_receiver: Receiver,
+    installation: Installation,
+}
+
+impl Stage {
+    /// Everything up to the first event.
+    pub async fn set() -> anyhow::Result<Self> {
+        let mut installation = Installation::without_topics(
+            Options::new("demo").set("delivery.retry_schedule_sec", RETRY_SCHEDULE).set("kafka.lanes", "8"),
+        )
+        .await?;
+        let names = installation.names();
+        let cases = format!("{}cases", names.prefix());
+        let sources = json!([
+            { "topic": names.events(), "tenant": "field" },
+            { "topic": cases, "format": "event_payload", "tenant": format!("fixed:{CASELINE}") },
+        ]);
+        installation.set("sources", sources.to_string());
+        println!("Kafka      {}, every topic and group under the prefix {}", installation.brokers(), names.prefix());
+        make_topics(&installation, &[&names.events(), &cases]).await?;
+
+        let mut processes = vec![installation.serve("api", &["api"]).await?];
+        for (name, role) in PROCESSES {
+            processes.push(installation.start_process(name, &[role], &[])?);
+        }
+        let (receiver, broken_receiver) = (Receiver::start().await?, Receiver::down()?);
+        make_tenants(&installation).await?;
+        let endpoints = make_endpoints(&installation, &receiver, &broken_receiver).await?;
+        for process in &mut processes {
+            process.ready().await?;
+        }
+        let shown: Vec<_> = processes.iter().map(|process| format!("{} ({})", process.name(), process.pid())).collect();
+        println!("Processes  {}", shown.join(", "));
+        println!("Tenants    {}", TENANTS.map(|tenant| format!("{} ({})", tenant.name, tenant.catalogs.join(" + "))).join(", "));
+        let dedicated = endpoints.iter().filter(|endpoint| endpoint.plan.placement == "dedicated").count();
+        println!(
+            "Endpoints  {}, made with `hookline endpoint create --direct`; {dedicated} have a topic of their own, {} share the lanes",
+            endpoints.len(),
+            endpoints.len() - dedicated
+        );
+        println!("Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate");
+        Ok(Self { endpoints, processes, receiver, broken_receiver, installation })
+    }
+
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// The source topic for everything that says its tenant.
+    pub fn events_topic(&self) -> String {
+        self.installation.names().events()
+    }
+
+    /// The source topic of the case events.
+    pub fn cases_topic(&self) -> String {
+        format!("{}cases", self.installation.names().prefix())
+    }
+
+    /// Lets the endpoint that was down listen.
+    pub async fn repair(&mut self) -> anyhow::Result<()> {
+        self.broken_receiver.come_up().await
+    }
+
+    /// SIGTERM to every process; each must drain and end with exit status 0.
+    pub async fn end_processes(&mut self) -> anyhow::Result<()> {
+        let mut took = Vec::new();
+        // The clerk goes last: the others may still want to be heard.
+        for process in self.processes.iter_mut().rev() {
+            let elapsed = process.terminate().await?;
+            took.push(format!("{} {:.1} s", process.name(), elapsed.as_secs_f64()));
+        }
+        println!("\nSIGTERM to every process; all drained and ended with exit status 0: {}", took.join(", "));
+        Ok(())
+    }
+
+    pub fn keep_logs(&mut self) {
+        self.installation.keep_logs();
+        eprintln!("demo: the logs of the processes are in {}", self.installation.log_dir().display());
+    }
+
+    /// Cleans up; the logs stay when something was wrong.
+    pub async fn strike(mut self, all_good: bool) -> anyhow::Result<()> {
+        if !all_good {
+            self.keep_logs();
+        }
+        self.receiver.go_down().await;
+        self.broken_receiver.go_down().await;
+        self.installation.delete_topics().await
+    }
+}
+
+/// Sources are the producers' topics: whoever publishes makes them. The rest is Hookline's.
+async fn make_topics(installation: &Installation, sources: &[&str]) -> anyhow::Result<()> {
+    let admin = Admin::new(&installation.connection())?;
+    for source in sources {
+        admin.create(source, SOURCE_PARTITIONS, -1, &[]).await?;
+    }
+    installation.hookline(["topics", "apply"]).await?;
+    Ok(())
+}
+
+async fn make_tenants(installation: &Installation) -> anyhow::Result<()> {
+    let make = |tenant: &'static cast::Tenant| async move {
+        let catalogs = tenant.catalogs.join(",");
+        let mut command = vec!["tenant", "create", tenant.name, "--id", tenant.id, "--catalogs", &catalogs, "--direct"];
+        if let Some(prefix) = tenant.header_prefix {
+            command.extend(["--header-prefix", prefix]);
+        }
+        installation.hookline(command).await?;
+        let key = ["key", "create", "--tenant", tenant.id, "--scopes", "webhooks", "--direct"];
+        installation.hookline(key).await
+    };
+    futures::stream::iter(&TENANTS).map(make).buffer_unordered(COMMANDS_AT_ONCE).try_collect::<Vec<_>>().await?;
+    Ok(())
+}
+
+async fn make_endpoints(
+    installation: &Installation,
+    receiver: &Receiver,
+    broken_receiver: &Receiver,
+) -> anyhow::Result<Vec<Endpoint>> {
+    let make = |plan: &'static cast::Endpoint| {
+        let hook = if plan.down { broken_receiver } else { receiver }.hook(plan.name);
+        async move {
+            hook.behave((plan.behaviour)());
+            hook.keep_contents();
+            let made = installation.hookline_json(&create(plan, hook.url())).await?;
+            let id = text(&made["endpoint"]["id"])?;
+            let mut secrets = vec![text(&made["signingSecret"])?];
+            if plan.rotated {
+                let rotated = installation.hookline_json(&["endpoint", "rotate-secret", &id, "--direct"]).await?;
+                secrets.insert(0, text(&rotated["signingSecret"])?);
+            }
+            let prefix = cast::tenant(plan.tenant).header_prefix.unwrap_or("webhook-");
+            hook.expect_signatures(prefix, &secrets)?;
+            anyhow::Ok(Endpoint { plan: *plan, id, hook })
+        }
+    };
+    futures::stream::iter(&ENDPOINTS).map(make).buffered(COMMANDS_AT_ONCE).try_collect().await
+}
+
+fn create<'a>(plan: &'a cast::Endpoint, url: &'a str) -> Vec<&'a str> {
+    let mut command = vec!["endpoint", "create", "--direct", "--tenant", plan.tenant, "--url", url];
+    command.extend(["--placement", plan.placement, "--description", plan.shows]);
+    for filter in plan.filters {
+        command.extend(["--filter", filter]);
+    }
+    for vault in plan.vaults {
+        command.extend(["--vault-id", vault]);
+    }
+    for scope in plan.scopes.into_iter().flatten() {
+        command.extend(["--scopes", scope]);
+    }
+    command.extend(plan.flags);
+    command
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(value.as_str().context("hookline printed another shape than it says")?.to_owned())
+}
