@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use kafka_log::{Connection, topics::TopicSettings};
 use ledger::{Keyring, Ledger, Writer};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The merged configuration of the file, if any, and this process's environment.
 pub fn load(file: Option<&Path>) -> anyhow::Result<Loaded> {
@@ -64,6 +65,26 @@ pub fn egress_policy(config: &Config) -> egress::Policy {
     }
 }
 
+/// How long a command goes on trying what brokers refuse for a moment: just after topics were made, or while a leader moves.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The view of the ledger, read to its end; sealed secrets are kept in it when they are needed.
+pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Result<Ledger> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let started = if with_secrets {
+            Ledger::start(connection).await
+        } else {
+            Ledger::start_without_secrets(connection).await
+        };
+        match started {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            result => return result.context("can't read the ledger"),
+        }
+    }
+}
+
 /// The ledger over Kafka, for `--direct`.
 pub struct Direct {
     pub ledger: Ledger,
@@ -74,10 +95,16 @@ impl Direct {
     /// Reads the ledger to its end.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let connection = connection(config);
-        let ledger = Ledger::start(&connection).await.context("can't read the ledger")?;
-        let writer = Writer::start(&connection, &ledger)
-            .await
-            .context("can't ask for changes of the ledger")?;
-        Ok(Self { ledger, writer })
+        let ledger = ledger(&connection, true).await?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Writer::start(&connection, &ledger).await {
+                Err(error) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                result => {
+                    let writer = result.context("can't ask for changes of the ledger")?;
+                    return Ok(Self { ledger, writer });
+                }
+            }
+        }
     }
 }

@@ -13,7 +13,6 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use filter::FilterFlags;
 use kafka_log::Connection;
-use ledger::Ledger;
 use replay::{Request, Scanned, Summary};
 use serde_json::json;
 use shown::Shown;
@@ -97,14 +96,8 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     }
 }
 
-async fn ledger(connection: &Connection) -> anyhow::Result<Ledger> {
-    Ledger::start_without_secrets(connection)
-        .await
-        .context("can't read the ledger")
-}
-
 async fn list(connection: &Connection, filter: &replay::Filter, output: Output) -> anyhow::Result<()> {
-    let view = ledger(connection).await?.view();
+    let view = connect::ledger(connection, false).await?.view();
     let (mut rows, mut failed, mut progress) = (Vec::new(), None, Progress::new());
     let scanned = replay::scan(connection, &*view, filter, |entry| {
         let row = Shown::new(&entry);
@@ -134,7 +127,7 @@ async fn list(connection: &Connection, filter: &replay::Filter, output: Output) 
 }
 
 async fn show(connection: &Connection, id: &str, output: Output) -> anyhow::Result<()> {
-    let view = ledger(connection).await?.view();
+    let view = connect::ledger(connection, false).await?.view();
     let Some(entry) = replay::show(connection, &*view, id).await? else {
         bail!(
             "{id} is not among the dead letters: it was delivered, replayed or purged, its time has passed, or it never died; `hookline dlq list` shows those that there are"
@@ -144,7 +137,7 @@ async fn show(connection: &Connection, id: &str, output: Output) -> anyhow::Resu
 }
 
 async fn export(connection: &Connection, file: Option<PathBuf>, filter: &replay::Filter) -> anyhow::Result<()> {
-    let view = ledger(connection).await?.view();
+    let view = connect::ledger(connection, false).await?.view();
     let (mut out, name): (Box<dyn Write + Send>, _) = match &file {
         Some(path) => {
             let name = path.display().to_string();
@@ -167,7 +160,7 @@ impl Sweep {
         let mut request = Request::new(self.filter.filter()?, "cli");
         request.rate_per_sec = self.rate;
         request.dry_run = self.dry_run;
-        let ledger = ledger(connection).await?;
+        let ledger = connect::ledger(connection, false).await?;
         let cancel = runtime::shutdown::on_signal()?;
         let mut line = Progress::new();
         let progress = |progress: &replay::Progress| {

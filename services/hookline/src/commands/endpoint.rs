@@ -141,8 +141,8 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
 impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
-        let keyring = connect::keyring(config)?;
         self.fields.require_for_create()?;
+        let keyring = connect::keyring(config)?;
         let direct = Direct::start(config).await?;
         let view = direct.ledger.view();
         let Some(tenant) = view.tenant(&self.tenant) else {

@@ -120,10 +120,9 @@ impl Plan {
         let starting = async {
             startup::topics(&connection, &self.config, self.applies_topics).await?;
             topics.store(true, Ordering::Release);
-            let ledger = startup::ledger(&connection, self.keyring.is_some()).await?;
-            let writer = Writer::start(&connection, &ledger).await?;
+            let opened = startup::ledger(&connection, self.keyring.is_some()).await?;
             view.store(true, Ordering::Release);
-            anyhow::Ok((ledger, writer))
+            anyhow::Ok(opened)
         };
         let Some(started) = stop.run_until_cancelled(Box::pin(starting)).await else {
             return Ok(());

@@ -102,6 +102,21 @@ impl Hookline {
         ended.stdout
     }
 
+    /// Runs it until it ends with this status.
+    pub fn run_until(&self, arguments: &[&str], status: i32) -> Ended {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let ended = self.run(arguments);
+            if ended.status == status {
+                return ended;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{arguments:?} never ended with {status}: {ended:?}"
+            );
+        }
+    }
+
     pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let text = self.ok(arguments);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error} in {text}"))
@@ -122,7 +137,7 @@ impl Hookline {
             let watermarks = Watermarks::new(&self.connection()).expect("a client");
             let mut count = 0;
             for partition in 0..watermarks.partitions(&topic).await.expect("it exists") {
-                let (first, end) = watermarks.range(&topic, partition).await.expect("it answers");
+                let (first, end) = range(&watermarks, &topic, partition).await;
                 // A transaction's marker takes an offset too.
                 let markers = i64::from(topic.ends_with("returns") && end > first);
                 count += end - first - markers;
@@ -141,6 +156,17 @@ impl Hookline {
             let value = schemas::encode(&letter).expect("it can be encoded");
             let record = Outgoing::new(&topic, murmur2::partition(id.as_bytes(), 8), id, value);
             producer.write(&record).await.expect("it is written");
+        }
+    }
+}
+
+/// A partition that was just made has no leader yet for a moment.
+async fn range(watermarks: &Watermarks, topic: &str, partition: i32) -> (i64, i64) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match watermarks.range(topic, partition).await {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => {}
+            result => return result.expect("it answers"),
         }
     }
 }

@@ -91,21 +91,26 @@ async fn judge(admin: &Admin, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The view of the ledger, read to its end once.
-pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Result<Ledger> {
+/// The view of the ledger, read to its end once, and the way to ask for changes of it.
+pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Result<(Ledger, Writer)> {
     loop {
-        let started = if with_secrets {
-            Ledger::start(connection).await
-        } else {
-            Ledger::start_without_secrets(connection).await
-        };
-        match started {
-            Ok(ledger) => return Ok(ledger),
+        match open_ledger(connection, with_secrets).await {
+            Ok(opened) => return Ok(opened),
             Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for the ledger"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn open_ledger(connection: &Connection, with_secrets: bool) -> Result<(Ledger, Writer), ledger::Error> {
+    let ledger = if with_secrets {
+        Ledger::start(connection).await?
+    } else {
+        Ledger::start_without_secrets(connection).await?
+    };
+    let writer = Writer::start(connection, &ledger).await?;
+    Ok((ledger, writer))
 }
 
 /// This build's record schemas in the ledger, for which a clerk is needed.
