@@ -1,0 +1,64 @@
+//! What a figure was measured on: cores, memory, load, and the processor time of a process. Linux's `/proc` alone.
+
+use std::fs;
+
+use anyhow::Context;
+
+/// Units of processor times in `/proc`: Linux shows them in hundredths of a second on every platform (`proc(5)`,
+/// `USER_HZ`).
+const TICK_US: u64 = 10_000;
+
+/// The machine in a line: processor, cores, memory.
+pub(crate) fn describe() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
+    let memory_kib = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .unwrap_or(0);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{cores} cores ({model}), {} MiB of memory, Linux {}",
+        memory_kib / 1024,
+        kernel.trim()
+    )
+}
+
+/// Load averages of 1, 5 and 15 minutes.
+pub(crate) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// Processor time that a process has used, in microseconds, to a hundredth of a second.
+pub(crate) fn cpu_us(pid: i32) -> anyhow::Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
+    cpu_of(&stat).with_context(|| format!("/proc/{pid}/stat is not as expected: {stat}"))
+}
+
+/// User and system time of a line of `/proc/<pid>/stat`; the program's name in it may hold anything.
+fn cpu_of(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ').skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) * TICK_US)
+}
+
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    //! A line as the kernel writes it.
+    use super::*;
+
+    #[test]
+    fn processor_time_is_found_behind_any_name() {
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1000 0 5 0 123 45 0 0 20 0 9 0 1000 1 2";
+        assert_eq!(cpu_of(stat), Some(1_680_000));
+        assert_eq!(cpu_of("nonsense"), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! What is measured, a file each. How is in the modules beside this one.
+
+pub(crate) mod smoke;
