@@ -11,7 +11,7 @@ use delivery_core::{
     recent::settled_key,
     retry_after,
 };
-use egress::{Failure, Request, Response};
+use egress::{Denied, Failure, Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kafka_log::Outgoing;
 use rand::Rng;
@@ -29,8 +29,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 /// First bytes of a response's body that are kept.
 const MAX_RESPONSE_BYTES: usize = 4096;
 const MAX_ERROR_CHARS: usize = 256;
-/// How long a delivery waits when its endpoint's secret can't be decrypted: nothing is ever sent unsigned.
-const UNSIGNABLE_WAIT_MS: i64 = 60_000;
 
 /// A request to make, with all that it holds.
 pub(crate) struct Job {
@@ -67,28 +65,9 @@ impl Job {
             ..
         } = waiting;
         let endpoint = target.id.clone();
-        let Some(made) = make(&ctx, &target, &delivery).await else {
-            let now = now_ms();
-            let records = [ctx.waiting(delivery, now + UNSIGNABLE_WAIT_MS, now)];
-            // The shard may have ended: the next owner does it over.
-            let _ = events
-                .send(Event::Responded {
-                    endpoint,
-                    took: Duration::ZERO,
-                })
-                .await;
-            if ctx.write_until_done(&records, &given_up).await {
-                let _ = events
-                    .send(Event::Settled {
-                        slot,
-                        permit: Some(permit),
-                        ended: None,
-                    })
-                    .await;
-            }
-            return;
-        };
+        let made = make(&ctx, &target, &delivery).await;
         runtime::crash_point("dispatcher.after_response");
+        // The shard may have ended: the next owner does it over.
         let _ = events
             .send(Event::Responded {
                 endpoint,
@@ -116,21 +95,23 @@ impl Job {
     }
 }
 
-/// Makes the request; None when it can't be signed.
-async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Option<Made> {
+/// Makes the request. One that must not be made (unsigned, or to where the egress policy forbids) is a failed attempt.
+async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Made {
     let started_at_ms = now_ms();
-    let headers = headers(target, delivery, started_at_ms)?;
+    let unmade = |denied: Denied| Made {
+        started_at_ms,
+        duration: Duration::ZERO,
+        outcome: Err(Failure::from(denied)),
+    };
+    let Some(headers) = headers(target, delivery, started_at_ms) else {
+        return unmade(Denied {
+            reason: "the signing secret can't be used".into(),
+        });
+    };
     runtime::crash_point("dispatcher.before_request");
     let url = match ctx.client.policy().check_url(&target.url) {
         Ok(url) => url,
-        Err(denied) => {
-            let outcome = Err(Failure::from(denied));
-            return Some(Made {
-                started_at_ms,
-                duration: Duration::ZERO,
-                outcome,
-            });
-        }
+        Err(denied) => return unmade(denied),
     };
     let request = Request {
         url,
@@ -140,11 +121,11 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Option<Mad
         max_response_bytes: MAX_RESPONSE_BYTES,
     };
     let attempt = ctx.client.post(request).await;
-    Some(Made {
+    Made {
         started_at_ms,
         duration: attempt.duration,
         outcome: attempt.outcome,
-    })
+    }
 }
 
 /// The endpoint's own headers, then ours over them; None without a usable secret.

@@ -36,12 +36,14 @@ impl Budget {
         })
     }
 
-    /// Takes `bytes` for an endpoint that holds `endpoint_bytes` already; None when that would be more than its share.
+    /// Takes `bytes` for an endpoint that holds `endpoint_bytes` already; None when that would be more than its share. A
+    /// tenant's only delivery is taken whenever it fits: however small the budget, each tenant's deliveries move.
     pub(crate) fn take(self: &Arc<Self>, tenant: &Arc<str>, endpoint_bytes: usize, bytes: usize) -> Option<Share> {
         let mut state = self.state.lock();
         let free = self.max_bytes.saturating_sub(state.used);
         let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
-        if bytes > free || endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free {
+        let too_much = endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free;
+        if bytes > free || (of_tenant > 0 && too_much) {
             return None;
         }
         Some(self.charge(&mut state, tenant, bytes))

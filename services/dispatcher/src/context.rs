@@ -2,7 +2,7 @@
 
 use crate::{Options, budget::Budget, commit::Committer, readers::Readers, target::Targets};
 use delivery_core::tracker::Identity;
-use kafka_log::{Names, Producer};
+use kafka_log::{Admin, Names, Producer};
 use ledger::Ledger;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -12,6 +12,7 @@ pub(crate) struct Context {
     pub(crate) names: Names,
     pub(crate) ledger: Ledger,
     pub(crate) targets: Targets,
+    pub(crate) admin: Admin,
     pub(crate) producer: Producer,
     pub(crate) client: egress::Client,
     pub(crate) readers: Readers,

@@ -13,11 +13,11 @@ pub(crate) struct Housekeeping {
 
 impl Housekeeping {
     /// Truncates below committed offsets, and tells shards which dedicated topics are left.
-    pub(crate) async fn run(&mut self, ctx: &Context, admin: &Admin, shards: Vec<mpsc::Sender<Command>>) {
-        if let Err(error) = self.truncate(admin, &shards).await {
+    pub(crate) async fn run(&mut self, ctx: &Context, shards: Vec<mpsc::Sender<Command>>) {
+        if let Err(error) = self.truncate(&ctx.admin, &shards).await {
             tracing::warn!(%error, "what is done could not be deleted; trying again in a minute");
         }
-        match admin.topics(&ctx.names.endpoint_prefix()).await {
+        match ctx.admin.topics(&ctx.names.endpoint_prefix()).await {
             Ok(topics) => {
                 let existing: Arc<_> = Arc::new(topics.into_keys().collect());
                 for shard in shards {

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     housekeeping::Housekeeping,
     readers::Readers,
-    shard::{Command, Handle, Shard},
+    shard::{Handle, Shard},
     target::Targets,
 };
 use delivery_core::tracker::Identity;
@@ -20,13 +20,20 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, broadcast, mpsc, oneshot},
+    sync::{Semaphore, broadcast, mpsc, watch},
+    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
 };
 
 /// How long requests may still run when a joiner is to get their shard.
 const REVOKE_GRACE: Duration = Duration::from_millis(1000);
+/// How long after that the membership waits for the last commits.
+const REVOKE_MARGIN: Duration = Duration::from_millis(500);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// Tries of a shard's last commit, and the pause between them.
+const LAST_COMMIT_TRIES: usize = 20;
+const LAST_COMMIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The role `dispatcher`.
 pub struct Service {
@@ -34,8 +41,9 @@ pub struct Service {
     membership: Arc<Membership>,
     ownership: mpsc::Receiver<Ownership>,
     changes: broadcast::Receiver<Arc<Change>>,
-    admin: Admin,
     shards: HashMap<i32, Handle>,
+    /// The last task of every shard that was ever ours: the next one begins when it has ended.
+    tasks: HashMap<i32, JoinHandle<()>>,
 }
 
 impl Service {
@@ -61,7 +69,7 @@ impl Service {
         let changes = ledger.changes();
         let membership_options = MembershipOptions {
             instance_id: options.instance_id.clone(),
-            revoke_timeout: REVOKE_GRACE + Duration::from_millis(500),
+            revoke_timeout: REVOKE_GRACE + REVOKE_MARGIN,
             ..MembershipOptions::new(names.dispatcher_group(), vec![names.lanes()])
         };
         let client = egress::Client::new(options.egress.clone()).map_err(|e| Error::Egress(e.to_string()))?;
@@ -71,6 +79,7 @@ impl Service {
             names,
             ledger,
             targets: Targets::new(keyring, &options),
+            admin: Admin::new(connection)?,
             producer: Producer::new(connection)?,
             client,
             readers: Readers::start(connection)?,
@@ -80,39 +89,42 @@ impl Service {
             identity,
             options,
         };
-        let admin = Admin::new(connection)?;
         Ok(Self {
             ctx: Arc::new(ctx),
             membership,
             ownership,
             changes,
-            admin,
             shards: HashMap::new(),
+            tasks: HashMap::new(),
         })
     }
 
     async fn serve(mut self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut housekeeping = interval(HOUSEKEEPING_EVERY);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut measure = interval(MEASURE_EVERY);
         let mut keeper = Some(Housekeeping::default());
         let (kept, mut keepers) = mpsc::channel(1);
+        let mut following = true;
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return self.drain().await,
                 event = self.ownership.recv() => match event {
-                    Some(event) => self.on_ownership(event).await,
+                    Some(event) => self.on_ownership(event),
                     None => return Err(Error::MembershipEnded),
                 },
-                change = self.changes.recv() => self.on_change(change).await,
+                change = self.changes.recv(), if following => following = self.on_change(change),
                 Some(back) = keepers.recv() => keeper = Some(back),
-                _ = housekeeping.tick() => {
+                _ = measure.tick() => {
                     metrics::gauge!("hookline_buffered_bytes").set(self.ctx.budget.used() as f64);
+                }
+                _ = housekeeping.tick() => {
                     if let Some(mut keeper) = keeper.take() {
-                        let (ctx, admin, kept) = (self.ctx.clone(), self.admin.clone(), kept.clone());
+                        let (ctx, kept) = (self.ctx.clone(), kept.clone());
                         let shards = self.shards.values().map(|h| h.commands.clone()).collect();
                         tokio::spawn(async move {
-                            keeper.run(&ctx, &admin, shards).await;
+                            keeper.run(&ctx, shards).await;
                             // The service may have ended.
                             let _ = kept.send(keeper).await;
                         });
@@ -122,13 +134,16 @@ impl Service {
         }
     }
 
-    async fn on_ownership(&mut self, event: Ownership) {
+    fn on_ownership(&mut self, event: Ownership) {
         match event {
             Ownership::Assigned(lanes) => {
                 for lane in lanes {
                     tracing::info!(shard = lane.partition, "shard taken over");
-                    let handle = Shard::spawn(lane.partition, self.ctx.clone(), self.membership.clone());
+                    let predecessor = self.tasks.remove(&lane.partition);
+                    let (ctx, membership) = (self.ctx.clone(), self.membership.clone());
+                    let (handle, task) = Shard::spawn(lane.partition, ctx, membership, predecessor);
                     self.shards.insert(lane.partition, handle);
+                    self.tasks.insert(lane.partition, task);
                 }
                 self.note_shards("assigned");
             }
@@ -140,8 +155,7 @@ impl Service {
             Ownership::Lost(lanes) => {
                 for lane in lanes {
                     if let Some(handle) = self.shards.remove(&lane.partition) {
-                        // A shard that has ended already can't be told.
-                        let _ = handle.commands.send(Command::Abandon).await;
+                        handle.abandon();
                     }
                 }
                 self.note_shards("lost");
@@ -154,63 +168,92 @@ impl Service {
         metrics::counter!("hookline_owner_changes_total", "why" => why).increment(1);
     }
 
-    async fn on_change(&self, change: Result<Arc<Change>, broadcast::error::RecvError>) {
+    /// False when no change will come any more.
+    fn on_change(&self, change: Result<Arc<Change>, broadcast::error::RecvError>) -> bool {
         match change {
             Ok(change) if change.kind == Kind::Endpoint => {
                 if let Some(handle) = self.shards.get(&self.ctx.shard_of(&change.id)) {
-                    self.tell(handle, Command::EndpointChanged(Some(change.id.clone())))
-                        .await;
+                    handle.endpoint_changed(Some(change.id.clone()));
                 }
             }
             Ok(change) if change.kind != Kind::Tenant => {}
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 for handle in self.shards.values() {
-                    self.tell(handle, Command::EndpointChanged(None)).await;
+                    handle.endpoint_changed(None);
                 }
             }
             // The ledger's follower ends only with the process.
-            Err(broadcast::error::RecvError::Closed) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(broadcast::error::RecvError::Closed) => return false,
         }
-    }
-
-    async fn tell(&self, handle: &Handle, command: Command) {
-        if handle.commands.send(command).await.is_err() {
-            tracing::debug!("a shard ended before it could be told of a change");
-        }
+        true
     }
 
     /// Reads nothing more, finishes what is in flight, commits, leaves the group.
     async fn drain(mut self) -> Result<(), Error> {
         let deadline = Instant::now() + self.ctx.options.drain;
         tracing::info!(shards = self.shards.len(), "draining");
-        let stopping: Vec<_> = std::mem::take(&mut self.shards)
-            .into_iter()
-            .map(|(number, handle)| {
-                let lane = TopicPartition::new(self.ctx.names.lanes(), number);
-                tokio::spawn(async move { (lane, stop(&handle, deadline).await) })
-            })
-            .collect();
-        let finished = futures::future::join_all(stopping);
+        let mut draining = HashMap::new();
+        let mut ends = Vec::new();
+        for (number, handle) in std::mem::take(&mut self.shards) {
+            let lane = TopicPartition::new(self.ctx.names.lanes(), number);
+            let (ended, end) = watch::channel(());
+            ends.push(end.clone());
+            draining.insert(number, (handle.clone(), end));
+            let membership = self.membership.clone();
+            tokio::spawn(async move {
+                let commits = handle.stop(deadline).await;
+                commit_last(&membership, lane, commits).await;
+                drop(ended);
+            });
+        }
+        let finished = futures::future::join_all(ends.into_iter().map(ended));
         tokio::pin!(finished);
-        let commits = loop {
+        loop {
             tokio::select! {
-                commits = &mut finished => break commits,
-                event = self.ownership.recv() => if let Some(Ownership::Revoked(_, answer)) = event {
-                    // A joiner: what is in flight is still being finished, and nothing can be promised before that.
-                    let _ = answer.send(Vec::new());
+                _ = &mut finished => break,
+                event = self.ownership.recv() => if let Some(Ownership::Revoked(lanes, answer)) = event {
+                    // A joiner gets them: like any other time, what is quick is waited for.
+                    let revoked = lanes.iter().filter_map(|l| draining.remove(&l.partition)).collect();
+                    tokio::spawn(hurry(revoked, answer));
                 },
-            }
-        };
-        let commits: Vec<_> = commits.into_iter().filter_map(Result::ok).collect();
-        match self.membership.commit(commits).await {
-            Ok(_) => tracing::info!("drained: all that was in flight is committed"),
-            Err(error) => {
-                tracing::warn!(%error, "the last commit failed; what was in flight may be repeated")
             }
         }
         leave(&self.membership, self.ownership).await;
         Ok(())
     }
+}
+
+/// Waits until a draining shard has made its last commit.
+async fn ended(mut end: watch::Receiver<()>) {
+    while end.changed().await.is_ok() {}
+}
+
+/// Agrees to a revocation while draining, when the shards have made their last commits or can't wait any longer.
+async fn hurry(shards: Vec<(Handle, watch::Receiver<()>)>, answer: std_mpsc::SyncSender<Vec<Commit>>) {
+    let deadline = Instant::now() + REVOKE_GRACE;
+    let all = futures::future::join_all(shards.into_iter().map(|(handle, end)| async move {
+        handle.stop(deadline).await;
+        ended(end).await;
+    }));
+    // What is not done by then may be repeated by the next owner.
+    let _ = tokio::time::timeout(REVOKE_GRACE + REVOKE_MARGIN / 2, all).await;
+    // The membership may have waited long enough.
+    let _ = answer.send(Vec::new());
+}
+
+/// A shard's last commit, tried again while the group is being rebalanced.
+async fn commit_last(membership: &Membership, lane: TopicPartition, commits: Vec<Commit>) {
+    for _ in 0..LAST_COMMIT_TRIES {
+        match membership.commit(vec![(lane.clone(), commits.clone())]).await {
+            Ok(_) => return,
+            Err(error) if error.is_retryable() => tokio::time::sleep(LAST_COMMIT_PAUSE).await,
+            Err(error) => {
+                tracing::warn!(shard = lane.partition, %error, "the last commit failed; what was in flight may be repeated");
+                return;
+            }
+        }
+    }
+    tracing::warn!(shard = lane.partition, "the last commit got no answer; what was in flight may be repeated");
 }
 
 /// Leaves the group, agreeing to every revocation at once.
@@ -228,16 +271,8 @@ async fn leave(membership: &Membership, mut ownership: mpsc::Receiver<Ownership>
     }
 }
 
-async fn stop(handle: &Handle, deadline: Instant) -> Vec<Commit> {
-    let (reply, commits) = oneshot::channel();
-    if handle.commands.send(Command::Stop { deadline, reply }).await.is_err() {
-        return Vec::new();
-    }
-    commits.await.unwrap_or_default()
-}
-
 async fn give_up(handles: Vec<Handle>, deadline: Instant, answer: std_mpsc::SyncSender<Vec<Commit>>) {
-    let stopping = handles.iter().map(|handle| stop(handle, deadline));
+    let stopping = handles.into_iter().map(|handle| handle.stop(deadline));
     let commits = futures::future::join_all(stopping)
         .await
         .into_iter()

@@ -14,12 +14,16 @@ use crate::context::Context;
 use kafka_log::{Commit, Item, TopicPartition};
 use queues::Queues;
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use streams::Streams;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -29,6 +33,10 @@ pub(crate) use queues::Waiting;
 const COMMIT_AFTER: Duration = Duration::from_millis(20);
 /// Keys in the recent set: about a minute of a busy shard.
 const RECENT_KEYS: usize = 20_000;
+/// How long something is waited for before it is asked for again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long after its deadline a shard that stops may take to say so.
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 /// Deferrals, forwards and dead letters being written at once.
 const SIDE_WRITES: usize = 256;
 
@@ -60,17 +68,18 @@ pub(crate) enum Command {
         deadline: Instant,
         reply: oneshot::Sender<Vec<Commit>>,
     },
-    /// Somebody else owns it: end now.
-    Abandon,
     /// The dedicated topics that there are.
     Existing(Arc<std::collections::BTreeSet<String>>),
     /// What may be deleted: every stream's committed offset.
     Committed(oneshot::Sender<Vec<(TopicPartition, i64)>>),
 }
 
-/// Handle of a running shard.
+/// Handle of a running shard. Without one left the shard gives up.
+#[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) commands: mpsc::Sender<Command>,
+    stale: Arc<AtomicBool>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// The actor itself.
@@ -98,16 +107,29 @@ pub(crate) struct Shard {
     spare: Option<OwnedSemaphorePermit>,
     starved: bool,
     stopping: Option<stop::Stopping>,
+    /// Set when endpoints changed that it was too busy to be told of.
+    stale: Arc<AtomicBool>,
     /// Set when this process no longer answers for the shard.
     given_up: Arc<AtomicBool>,
 }
 
 impl Shard {
-    /// Starts the shard's task.
-    pub(crate) fn spawn(number: i32, ctx: Arc<Context>, membership: Arc<kafka_log::Membership>) -> Handle {
+    /// Starts the shard's task, to go to work when its predecessor has ended.
+    pub(crate) fn spawn(
+        number: i32,
+        ctx: Arc<Context>,
+        membership: Arc<kafka_log::Membership>,
+        predecessor: Option<JoinHandle<()>>,
+    ) -> (Handle, JoinHandle<()>) {
         let (commands_sender, commands) = mpsc::channel(256);
         let (inbox_sender, inbox) = mpsc::channel(2048);
         let (events_sender, events) = mpsc::channel(4096);
+        let (stale, given_up) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let handle = Handle {
+            commands: commands_sender,
+            stale: stale.clone(),
+            given_up: given_up.clone(),
+        };
         let shard = Shard {
             number,
             lane: TopicPartition::new(ctx.names.lanes(), number),
@@ -128,12 +150,41 @@ impl Shard {
             spare: None,
             starved: false,
             stopping: None,
-            given_up: Arc::new(AtomicBool::new(false)),
+            stale,
+            given_up,
             ctx,
         };
-        tokio::spawn(shard.run());
-        Handle {
-            commands: commands_sender,
+        (handle, tokio::spawn(shard.run(predecessor)))
+    }
+}
+
+impl Handle {
+    /// Tells of a changed endpoint (None: any may have), now or when the shard is less busy.
+    pub(crate) fn endpoint_changed(&self, endpoint: Option<Arc<str>>) {
+        if self.commands.try_send(Command::EndpointChanged(endpoint)).is_err() {
+            self.stale.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Somebody else owns it: it ends, and writes nothing more that the next owner writes too.
+    pub(crate) fn abandon(self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets it finish what is under way until `deadline`; its last commits. A shard that can't even answer, because the
+    /// brokers don't, is abandoned.
+    pub(crate) async fn stop(self, deadline: Instant) -> Vec<Commit> {
+        let (reply, commits) = oneshot::channel();
+        let asked = async {
+            self.commands.send(Command::Stop { deadline, reply }).await.ok()?;
+            commits.await.ok()
+        };
+        match tokio::time::timeout_at(deadline + ANSWER_WITHIN, asked).await {
+            Ok(commits) => commits.unwrap_or_default(),
+            Err(_) => {
+                self.abandon();
+                Vec::new()
+            }
         }
     }
 }

@@ -8,6 +8,19 @@ use schemas::Endpoint;
 use signing::SigningSecret;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+/// Headers that belong to the connection or to how a body is framed: the client sets them.
+const OF_THE_CONNECTION: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// What an endpoint's status means here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -28,7 +41,7 @@ pub(crate) struct Target {
     /// Number of its dedicated topic; None: in the lanes.
     pub(crate) dedicated_topic: Option<i64>,
     pub(crate) url: String,
-    /// The endpoint's own headers.
+    /// The endpoint's own headers; none that is Hookline's or the connection's.
     pub(crate) headers: HeaderMap,
     pub(crate) names: HeaderNames,
     secret: Option<SigningSecret>,
@@ -88,6 +101,7 @@ impl Targets {
             _ => Status::Disabled,
         };
         let defaults = &self.defaults;
+        let names = HeaderNames::new(prefix);
         let own_rate = endpoint.rate_limit.map(|limit| (limit.per_second, limit.burst));
         let rate = own_rate
             .or_else(|| defaults.rate_per_sec.map(|per_second| (per_second, 1)))
@@ -111,8 +125,8 @@ impl Targets {
             status,
             dedicated_topic: endpoint.dedicated_topic,
             url: endpoint.url.clone(),
-            headers: self.own_headers(endpoint),
-            names: HeaderNames::new(prefix),
+            headers: self.own_headers(endpoint, &names),
+            names,
             secret: self.secret(endpoint, &endpoint.signing_secret, "signing_secret"),
             previous: previous.and_then(|(sealed, expires_at_ms)| {
                 Some((self.secret(endpoint, sealed, "previous_signing_secret")?, expires_at_ms))
@@ -160,7 +174,7 @@ impl Targets {
         }
     }
 
-    fn own_headers(&self, endpoint: &Endpoint) -> HeaderMap {
+    fn own_headers(&self, endpoint: &Endpoint, ours: &HeaderNames) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if endpoint.status == "deleted" {
             return headers;
@@ -171,6 +185,8 @@ impl Targets {
                 continue;
             };
             if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+                && !ours.contain(&name)
+                && !OF_THE_CONNECTION.contains(&name.as_str())
             {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -181,6 +197,11 @@ impl Targets {
 }
 
 impl Target {
+    /// Whether it has a usable secret: without one nothing is ever sent.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.secret.is_some()
+    }
+
     /// Secrets to sign with at this time, the current one first. None: nothing can be signed, so nothing may be sent.
     pub(crate) fn secrets(&self, now_ms: i64) -> Option<Vec<&SigningSecret>> {
         let mut secrets = vec![self.secret.as_ref()?];
@@ -194,6 +215,12 @@ impl Target {
 }
 
 impl HeaderNames {
+    /// Whether a header of this name is ours alone, also on requests that go without it.
+    fn contain(&self, name: &HeaderName) -> bool {
+        let ours = [&self.id, &self.event_id, &self.timestamp, &self.signature, &self.attempt, &self.replay];
+        ours.contains(&name) || name == "traceparent"
+    }
+
     /// A prefix that makes no header name falls back to the standard one; the configuration refuses it earlier.
     fn new(prefix: &str) -> Self {
         let name = |suffix: &'static str, standard: &'static str| {

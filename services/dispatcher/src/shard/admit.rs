@@ -1,6 +1,6 @@
 //! What is done with a record that was read: sent, kept waiting, deferred, forwarded, or ended.
 
-use super::{Event, Shard, Slot, Waiting};
+use super::{ASK_AGAIN_AFTER, Event, Shard, Slot, Waiting};
 use crate::{
     readers::Class,
     target::{Status, Target},
@@ -17,12 +17,17 @@ use tokio::time::Instant;
 
 /// Longest deferral, in milliseconds: what was deferred is looked at again at least that often.
 const MAX_HOP_MS: f64 = 600_000.0;
+/// How long a delivery is deferred when its endpoint's secret can't be decrypted: nothing is ever sent unsigned.
+const UNSIGNABLE_WAIT_MS: f64 = 60_000.0;
 
 /// Where a delivery stands that was read.
 pub(super) struct Arrived {
     pub(super) slot: Slot,
     pub(super) class: Class,
-    pub(super) credit: Credit,
+    /// What it takes of the process's budget.
+    pub(super) bytes: usize,
+    /// What it occupies of its partition's window.
+    pub(super) credit: Option<Credit>,
 }
 
 /// What the ledger says of a delivery's endpoint.
@@ -34,11 +39,25 @@ enum Found {
 }
 
 impl Shard {
-    /// Takes a record over from a reader.
+    /// Takes a record over from a reader. It waits, within its partition's window, while the tracker has no room for it.
     pub(super) async fn admit(&mut self, record: Record) {
-        let Some(stream) = self.streams.index(&record.topic) else {
-            return;
-        };
+        if let Some(stream) = self.streams.index(&record.topic)
+            && let Some(record) = self.streams.unless_stalled(stream, record)
+        {
+            self.take_in(stream, record).await;
+        }
+    }
+
+    /// Goes on with what waited for its tracker, where there is room again.
+    pub(super) async fn go_on_with_stalled(&mut self) {
+        while self.stopping.is_none()
+            && let Some((stream, record)) = self.streams.next_stalled()
+        {
+            self.take_in(stream, record).await;
+        }
+    }
+
+    async fn take_in(&mut self, stream: usize, record: Record) {
         let class = self.streams.get(stream).class;
         let read = self.streams.get_mut(stream).tracker.read(record.offset);
         if read.already_done {
@@ -53,7 +72,8 @@ impl Shard {
         let arrived = Arrived {
             slot,
             class,
-            credit: record.credit,
+            bytes: record.credit.bytes(),
+            credit: Some(record.credit),
         };
         match self.find_target(&delivery).await {
             Found::Target(target) => self.place(delivery, arrived, &target).await,
@@ -77,7 +97,7 @@ impl Shard {
                         "a delivery was written with a schema that this version and the ledger don't know; waiting for it"
                     );
                     metrics::counter!("hookline_blocked_total", "why" => "unknown schema").increment(1);
-                    if self.wait_for_ledger_or_stop().await {
+                    if self.interrupted_within(ASK_AGAIN_AFTER).await {
                         return None;
                     }
                 }
@@ -103,7 +123,7 @@ impl Shard {
                     Ok(view) => break view,
                     Err(error) => tracing::warn!(%error, "the ledger's end can't be read; waiting"),
                 }
-                if self.wait_for_ledger_or_stop().await {
+                if self.interrupted_within(ASK_AGAIN_AFTER).await {
                     return Found::Stopped;
                 }
             };
@@ -137,7 +157,9 @@ impl Shard {
             target,
         ) {
             let forwarded = self.ctx.forwarded(&delivery, target);
-            return self.write_aside(vec![forwarded], arrived.slot, None, None).await;
+            return self
+                .write_aside(vec![forwarded], arrived.slot, None, arrived.credit)
+                .await;
         }
         if self.is_repeat(&delivery) {
             metrics::counter!("hookline_repeats_skipped_total", "by" => "recent set").increment(1);
@@ -154,35 +176,54 @@ impl Shard {
                 let paused_ms = (now - target.changed_at_ms).max(0) as f64;
                 self.defer(delivery, arrived, (paused_ms / 2.0).max(5_000.0)).await;
             }
+            _ if !target.can_sign() && arrived.class != Class::Dedicated => {
+                self.defer(delivery, arrived, UNSIGNABLE_WAIT_MS).await;
+            }
             _ => self.keep(delivery, arrived, target).await,
         }
     }
 
-    /// Puts it into its endpoint's queue, or defers it for as long as that queue would take.
+    /// Puts it into its endpoint's queue, or defers it for as long as that queue would take. What returns makes what is
+    /// new wait in its place.
     async fn keep(&mut self, delivery: Delivery, arrived: Arrived, target: &Arc<Target>) {
         let returned = arrived.class == Class::Returns;
-        let queue = self.queues.of(target);
-        let bytes = arrived.credit.bytes();
-        let held = queue.bytes;
-        let drain_ms = queue.drain_ms();
         let dedicated = arrived.class == Class::Dedicated;
-        let share = if dedicated {
-            Some(self.ctx.budget.take_anyway(&target.tenant, bytes))
-        } else {
-            self.ctx.budget.take(&target.tenant, held, bytes)
-        };
-        let Some(share) = share else {
-            return self.defer(delivery, arrived, drain_ms).await;
+        let share = loop {
+            let queue = self.queues.of(target);
+            let (held, drain_ms) = (queue.bytes, queue.drain_ms());
+            if dedicated {
+                break self.ctx.budget.take_anyway(&target.tenant, arrived.bytes);
+            }
+            if let Some(share) = self.ctx.budget.take(&target.tenant, held, arrived.bytes) {
+                break share;
+            }
+            match returned.then(|| self.queues.take_newest(&target.id)).flatten() {
+                Some(newest) => self.defer_waiting(newest, drain_ms).await,
+                None => return self.defer(delivery, arrived, drain_ms).await,
+            }
         };
         let waiting = Waiting {
             delivery,
             slot: arrived.slot,
             share,
-            credit: arrived.credit,
+            // Of the lanes and `returns` the window bounds what is not here yet: they are read past a slow endpoint.
+            credit: arrived.credit.filter(|_| dedicated),
             since: Instant::now(),
             dedicated,
         };
         self.queues.push(target, waiting, returned);
+    }
+
+    /// Defers what was in memory.
+    pub(super) async fn defer_waiting(&mut self, waiting: Waiting, for_ms: f64) {
+        let arrived = Arrived {
+            slot: waiting.slot,
+            class: Class::Lanes,
+            bytes: waiting.share.bytes(),
+            credit: waiting.credit,
+        };
+        drop(waiting.share);
+        self.defer(waiting.delivery, arrived, for_ms).await;
     }
 
     fn is_repeat(&self, delivery: &Delivery) -> bool {
@@ -200,7 +241,7 @@ impl Shard {
         delivery.cause = "deferral".into();
         let due = now + for_ms.clamp(1_000.0, MAX_HOP_MS) as i64;
         let waiting = self.ctx.waiting(delivery, due, now);
-        self.write_aside(vec![waiting], arrived.slot, None, Some(arrived.credit))
+        self.write_aside(vec![waiting], arrived.slot, None, arrived.credit)
             .await;
     }
 
@@ -213,7 +254,7 @@ impl Shard {
             self.ctx.settled(&delivery, "dead", reason, now),
         ];
         let ended = settled_key(&delivery.delivery_id, delivery.generation);
-        self.write_aside(records, arrived.slot, Some(ended), Some(arrived.credit))
+        self.write_aside(records, arrived.slot, Some(ended), arrived.credit)
             .await;
     }
 
@@ -225,7 +266,7 @@ impl Shard {
             .ctx
             .settled(&delivery, "cancelled", Reason::EndpointDeleted, now_ms());
         let ended = settled_key(&delivery.delivery_id, delivery.generation);
-        self.write_aside(vec![record], arrived.slot, Some(ended), Some(arrived.credit))
+        self.write_aside(vec![record], arrived.slot, Some(ended), arrived.credit)
             .await;
     }
 

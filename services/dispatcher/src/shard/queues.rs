@@ -14,10 +14,15 @@ use schemas::Delivery;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
+
+/// Slowest rate and largest burst that are told apart: governor counts both together in 64 bits of nanoseconds.
+const LONGEST_PERIOD: Duration = Duration::from_secs(86_400);
+const LARGEST_BURST: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not 0");
 
 /// A delivery in memory.
 pub(crate) struct Waiting {
@@ -25,8 +30,8 @@ pub(crate) struct Waiting {
     pub(crate) slot: Slot,
     /// Bytes of the process's budget.
     pub(crate) share: Share,
-    /// Bytes of its partition's window.
-    pub(crate) credit: kafka_log::Credit,
+    /// Bytes of its partition's window; None: the window bounds only what has not come here yet.
+    pub(crate) credit: Option<kafka_log::Credit>,
     pub(crate) since: Instant,
     /// Read from its endpoint's dedicated topic: waits here as long as it has to.
     pub(crate) dedicated: bool,
@@ -66,11 +71,13 @@ pub(crate) struct Queues {
 impl Limiter {
     /// Begins with an empty bucket, so that a takeover never adds a burst.
     fn new(rate: Rate) -> Option<Self> {
-        let period = Duration::try_from_secs_f64(1.0 / rate.per_second).ok()?;
-        let quota = Quota::with_period(period)?.allow_burst(rate.burst);
-        let bucket = RateLimiter::direct(quota);
+        let period = Duration::try_from_secs_f64(1.0 / rate.per_second)
+            .unwrap_or(LONGEST_PERIOD)
+            .min(LONGEST_PERIOD);
+        let burst = rate.burst.min(LARGEST_BURST);
+        let bucket = RateLimiter::direct(Quota::with_period(period)?.allow_burst(burst));
         // Infallible by construction: the burst is the bucket's own capacity.
-        let _ = bucket.check_n(rate.burst);
+        let _ = bucket.check_n(burst);
         Some(Self {
             rate,
             bucket,
@@ -112,6 +119,7 @@ impl Queue {
 
     fn can_start(&self) -> bool {
         self.target.status == crate::target::Status::Active
+            && self.target.can_sign()
             && self.len() > 0
             && self.in_flight < self.target.max_in_flight
     }
@@ -142,6 +150,8 @@ impl Queue {
     fn retarget(&mut self, target: Arc<Target>) {
         if target.rate != self.target.rate {
             self.limiter = target.rate.and_then(Limiter::new);
+            // Not to wait for the old rate's time.
+            self.in_timers = false;
         }
         self.target = target;
     }
@@ -248,6 +258,14 @@ impl Queues {
         queue.bytes = 0;
         let returned = queue.returned.drain(..).map(|w| (w, true));
         returned.chain(queue.new.drain(..).map(|w| (w, false))).collect()
+    }
+
+    /// Takes out the last of what is new and isn't from a dedicated topic.
+    pub(crate) fn take_newest(&mut self, endpoint: &str) -> Option<Waiting> {
+        let queue = self.by_endpoint.get_mut(endpoint)?;
+        let waiting = queue.new.pop_back_if(|waiting| !waiting.dedicated)?;
+        queue.bytes -= waiting.share.bytes();
+        Some(waiting)
     }
 
     /// Takes out what has waited in memory since before `limit` and isn't from a dedicated topic.

@@ -1,11 +1,15 @@
 //! The shard's loop.
 
-use super::{Command, Shard, admit::Arrived};
+use super::{ASK_AGAIN_AFTER, Command, Shard, admit::Arrived};
 use crate::{commit::Answer, readers::Class, target::Status};
 use kafka_log::{Item, TopicPartition};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::oneshot,
+    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
@@ -15,56 +19,79 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const COMMIT_AGAIN_EVERY: Duration = Duration::from_secs(86_400);
 
 impl Shard {
-    pub(super) async fn run(mut self) {
-        if !self.begin().await {
-            return self.finish();
+    /// The shard's life. It begins when `predecessor`, this process's former shard of the same number, has ended, so that
+    /// the two never read at once.
+    pub(super) async fn run(mut self, predecessor: Option<JoinHandle<()>>) {
+        if self.begin(predecessor).await {
+            self.serve().await;
         }
+        self.end().await;
+    }
+
+    async fn serve(&mut self) {
         let mut sweep = interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut again = interval(COMMIT_AGAIN_EVERY);
         let (mut events, mut items) = (Vec::new(), Vec::new());
-        loop {
-            self.start_requests();
-            if !self.streams.have_room() {
+        while !self.has_ended() {
+            if self.stale.swap(false, Ordering::Relaxed) {
+                self.endpoints_changed().await;
+            }
+            if self.streams.need_room() {
                 self.make_room().await;
             }
-            if self.has_stopped() {
-                return self.finish();
-            }
-            let reading = self.stopping.is_none() && self.streams.have_room();
+            self.go_on_with_stalled().await;
+            self.start_requests();
+            let reading = self.stopping.is_none();
             let wake = self.next_wake();
+            // What is due by the clock comes first: nothing that never ends may keep it waiting.
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    None | Some(Command::Abandon) => return self.abandon().await,
+                    None => return,
                     Some(command) => self.obey(command).await,
                 },
+                answer = committed(&mut self.committing), if self.committing.is_some() => self.on_committed(answer),
+                () = sleep_until(wake) => self.on_wake().await,
+                _ = sweep.tick() => self.sweep().await,
+                _ = again.tick() => self.commit_all_at_next(),
                 _ = self.events.recv_many(&mut events, 512) => {
                     for event in events.drain(..) {
                         self.on_event(event);
                     }
                 }
-                answer = committed(&mut self.committing), if self.committing.is_some() => self.on_committed(answer),
                 permit = self.ctx.permits.clone().acquire_owned(), if self.starved => {
                     self.spare = permit.ok();
                     self.starved = false;
                 }
-                () = sleep_until(wake) => self.on_wake().await,
-                _ = self.inbox.recv_many(&mut items, 64), if reading => {
-                    for item in items.drain(..) {
-                        if let Item::Record(record) = item {
-                            self.admit(record).await;
-                        }
-                    }
-                }
-                _ = sweep.tick() => self.sweep().await,
-                _ = again.tick() => self.commit_all_at_next(),
+                _ = self.inbox.recv_many(&mut items, 64), if reading => self.admit_all(&mut items).await,
+            }
+        }
+    }
+
+    async fn admit_all(&mut self, items: &mut Vec<Item>) {
+        for item in items.drain(..) {
+            // What was read and not taken in is read again by the next owner.
+            if let Item::Record(record) = item
+                && self.stopping.is_none()
+            {
+                self.admit(record).await;
             }
         }
     }
 
     /// Opens the streams, however long Kafka takes; false when the shard was taken away first.
-    async fn begin(&mut self) -> bool {
+    async fn begin(&mut self, predecessor: Option<JoinHandle<()>>) -> bool {
+        if let Some(mut predecessor) = predecessor {
+            while !predecessor.is_finished() {
+                tokio::select! {
+                    _ = &mut predecessor => break,
+                    interrupted = self.interrupted_within(ASK_AGAIN_AFTER) => if interrupted {
+                        return false;
+                    },
+                }
+            }
+        }
         loop {
             match self.open_streams().await {
                 Ok(()) => return true,
@@ -72,28 +99,28 @@ impl Shard {
                     tracing::warn!(shard = self.number, %error, "can't begin to read the shard; trying again")
                 }
             }
-            if self.wait_for_ledger_or_stop().await {
+            if self.interrupted_within(ASK_AGAIN_AFTER).await {
                 return false;
             }
         }
     }
 
-    /// Waits a moment; true when the shard was taken away meanwhile.
-    pub(super) async fn wait_for_ledger_or_stop(&mut self) -> bool {
-        let retry = Instant::now() + Duration::from_millis(500);
-        loop {
+    /// Waits; true at once when the shard is taken away meanwhile. Changed endpoints are looked at later.
+    pub(super) async fn interrupted_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.given_up.load(Ordering::Relaxed) && self.stopping.is_none() {
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    None | Some(Command::Abandon) => return true,
-                    Some(Command::Stop { deadline, reply }) => {
-                        self.stop(deadline, reply).await;
-                        return true;
-                    }
-                    Some(_) => {}
+                    None => return true,
+                    Some(Command::Stop { deadline, reply }) => self.stop(deadline, reply).await,
+                    Some(Command::EndpointChanged(_)) => self.stale.store(true, Ordering::Relaxed),
+                    // They are asked again in a minute.
+                    Some(Command::Existing(_) | Command::Committed(_)) => {}
                 },
-                () = sleep_until(retry) => return false,
+                () = sleep_until(until) => return false,
             }
         }
+        true
     }
 
     fn next_wake(&self) -> Instant {
@@ -117,14 +144,7 @@ impl Shard {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::EndpointChanged(Some(endpoint)) => self.endpoint_changed(&endpoint).await,
-            Command::EndpointChanged(None) => {
-                for endpoint in self.queues.endpoints() {
-                    self.endpoint_changed(&endpoint).await;
-                }
-                if let Err(error) = self.open_streams().await {
-                    tracing::warn!(shard = self.number, %error, "can't read the dedicated topics that came");
-                }
-            }
+            Command::EndpointChanged(None) => self.endpoints_changed().await,
             Command::Stop { deadline, reply } => self.stop(deadline, reply).await,
             Command::Committed(reply) => {
                 let committed: Vec<(TopicPartition, i64)> = self
@@ -136,7 +156,21 @@ impl Shard {
                 let _ = reply.send(committed);
             }
             Command::Existing(topics) => self.close_gone_topics(&topics).await,
-            Command::Abandon => {}
+        }
+    }
+
+    /// Any endpoint may have changed.
+    async fn endpoints_changed(&mut self) {
+        for endpoint in self.queues.endpoints() {
+            self.endpoint_changed(&endpoint).await;
+        }
+        while self.stopping.is_none()
+            && let Err(error) = self.open_streams().await
+        {
+            tracing::warn!(shard = self.number, %error, "can't read the dedicated topics that came; trying again");
+            if self.interrupted_within(ASK_AGAIN_AFTER).await {
+                return;
+            }
         }
     }
 
@@ -152,7 +186,7 @@ impl Shard {
         {
             while let Err(error) = self.open_dedicated(endpoint_id, number).await {
                 tracing::warn!(endpoint = %endpoint_id, %error, "can't read its dedicated topic; trying again");
-                if self.wait_for_ledger_or_stop().await {
+                if self.interrupted_within(ASK_AGAIN_AFTER).await {
                     return;
                 }
             }
@@ -168,6 +202,7 @@ impl Shard {
             let arrived = Arrived {
                 slot: waiting.slot,
                 class,
+                bytes: waiting.share.bytes(),
                 credit: waiting.credit,
             };
             drop(waiting.share);
@@ -196,12 +231,7 @@ impl Shard {
             return;
         };
         for (waiting, drain_ms) in self.queues.take_older(limit) {
-            let arrived = Arrived {
-                slot: waiting.slot,
-                class: Class::Lanes,
-                credit: waiting.credit,
-            };
-            self.defer(waiting.delivery, arrived, drain_ms).await;
+            self.defer_waiting(waiting, drain_ms).await;
         }
     }
 }

@@ -29,40 +29,34 @@ impl Shard {
         }
     }
 
-    /// Whether a stop has nothing left to wait for.
-    pub(super) fn has_stopped(&self) -> bool {
-        self.stopping.as_ref().is_some_and(|stopping| {
+    /// Whether the shard is somebody else's, or its stop has nothing left to wait for.
+    pub(super) fn has_ended(&self) -> bool {
+        let stopped = self.stopping.as_ref().is_some_and(|stopping| {
             (self.under_way == 0 && self.committing.is_none()) || Instant::now() >= stopping.deadline
-        })
+        });
+        stopped || self.given_up.load(Ordering::Relaxed)
     }
 
     /// Answers with the last commits. From here on this process no longer answers for the shard.
-    pub(super) fn finish(mut self) {
-        self.given_up.store(true, Ordering::Relaxed);
-        let commits = self.take_commits();
-        if self.under_way > 0 {
-            tracing::info!(
+    pub(super) async fn end(mut self) {
+        let lost = self.given_up.swap(true, Ordering::Relaxed) || self.stopping.is_none();
+        if lost || self.under_way > 0 {
+            tracing::warn!(
                 shard = self.number,
                 under_way = self.under_way,
-                "given up with requests under way; the next owner may repeat them"
+                lost,
+                "shard given up; its next owner may repeat what is under way"
             );
         }
-        if let Some(stopping) = self.stopping.take() {
-            for reply in stopping.replies {
-                // Nobody may be waiting any more.
-                let _ = reply.send(commits.clone());
+        match self.stopping.take() {
+            Some(stopping) => {
+                let commits = self.take_commits();
+                for reply in stopping.replies {
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(commits.clone());
+                }
             }
+            None => self.close_streams().await,
         }
-    }
-
-    /// Ends at once: the shard is somebody else's.
-    pub(super) async fn abandon(mut self) {
-        self.given_up.store(true, Ordering::Relaxed);
-        self.close_streams().await;
-        tracing::warn!(
-            shard = self.number,
-            under_way = self.under_way,
-            "shard lost to another owner"
-        );
     }
 }

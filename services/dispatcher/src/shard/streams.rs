@@ -3,14 +3,17 @@
 use super::Shard;
 use crate::{readers::Class, target::Status};
 use delivery_core::tracker::{CommitPoint, Tracker};
-use kafka_log::{Commit, Error, ReadOptions, Start, TopicPartition};
+use kafka_log::{Commit, Error, ReadOptions, Record, Start, TopicPartition};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
 /// Window of a dedicated topic: at most this much, and at least this much, of half the process's budget.
 const DEDICATED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(2 << 20);
+
+/// Window of a lane or a partition of `returns`.
+const SHARED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (128 << 10)..=(4 << 20);
 
 /// One partition being read.
 pub(crate) struct Stream {
@@ -21,6 +24,8 @@ pub(crate) struct Stream {
     pub(crate) committed: i64,
     /// Offset of the commit that is under way.
     pub(crate) committing: Option<i64>,
+    /// Read, while the tracker has no room.
+    stalled: VecDeque<Record>,
     removed: bool,
 }
 
@@ -29,6 +34,8 @@ pub(crate) struct Stream {
 pub(crate) struct Streams {
     all: Vec<Stream>,
     by_topic: HashMap<Arc<str>, usize>,
+    /// Streams with stalled records, each once.
+    stalled: Vec<usize>,
 }
 
 impl Streams {
@@ -52,9 +59,33 @@ impl Streams {
         self.all.iter().filter(|s| !s.removed)
     }
 
-    /// Whether every stream that is not dedicated can take one more record.
-    pub(crate) fn have_room(&self) -> bool {
-        self.iter().all(|s| s.tracker.has_room())
+    /// Gives the record back when its stream's tracker has room for it, else keeps it until there is.
+    pub(crate) fn unless_stalled(&mut self, index: usize, record: Record) -> Option<Record> {
+        let stream = &mut self.all[index];
+        if stream.stalled.is_empty() {
+            if stream.tracker.has_room() {
+                return Some(record);
+            }
+            self.stalled.push(index);
+        }
+        stream.stalled.push_back(record);
+        None
+    }
+
+    /// A stalled record whose tracker has room again.
+    pub(crate) fn next_stalled(&mut self) -> Option<(usize, Record)> {
+        let position = self.stalled.iter().position(|i| self.all[*i].tracker.has_room())?;
+        let index = self.stalled[position];
+        let record = self.all[index].stalled.pop_front();
+        if self.all[index].stalled.is_empty() {
+            self.stalled.swap_remove(position);
+        }
+        record.map(|record| (index, record))
+    }
+
+    /// Whether deliveries should leave memory so that a partition can move on: what waits in a dedicated topic stays.
+    pub(crate) fn need_room(&self) -> bool {
+        self.stalled.iter().any(|i| self.all[*i].class != Class::Dedicated)
     }
 
     fn push(&mut self, stream: Stream) {
@@ -90,15 +121,23 @@ impl Shard {
             .barrier()
             .await
             .map_err(|e| Error::Other(e.to_string()))?;
+        let mut deleted = Vec::new();
         for endpoint in view.endpoints() {
             if let Some(number) = endpoint.dedicated_topic
                 && self.ctx.shard_of(&endpoint.id) == self.number
             {
-                wanted.push((
-                    Class::Dedicated,
-                    TopicPartition::new(self.ctx.names.endpoint(&endpoint.id, number), 0),
-                ));
+                let topic = TopicPartition::new(self.ctx.names.endpoint(&endpoint.id, number), 0);
+                if endpoint.status == "deleted" {
+                    deleted.push((Class::Dedicated, topic));
+                } else {
+                    wanted.push((Class::Dedicated, topic));
+                }
             }
+        }
+        if !deleted.is_empty() {
+            // Most of them are gone: to ask for a topic that isn't there takes long.
+            let existing = self.ctx.admin.topics(&self.ctx.names.endpoint_prefix()).await?;
+            wanted.extend(deleted.into_iter().filter(|(_, p)| existing.contains_key(&*p.topic)));
         }
         wanted.retain(|(_, partition)| self.streams.index(&partition.topic).is_none());
         self.open(wanted).await
@@ -124,8 +163,7 @@ impl Shard {
                 start,
                 window_bytes: match class {
                     Class::Dedicated => self.dedicated_window_bytes(),
-                    // Bounded by the process's budget, not by a window: the lanes are read past a slow endpoint.
-                    Class::Lanes | Class::Returns => self.ctx.options.max_buffered_bytes,
+                    Class::Lanes | Class::Returns => self.shared_window_bytes(),
                 },
                 report_reached: false,
             };
@@ -150,12 +188,19 @@ impl Shard {
                 tracker,
                 committed: began,
                 committing: None,
+                stalled: VecDeque::new(),
                 removed: false,
             });
         }
         // Also for what has nothing to do: offsets expire seven days after their last commit.
         self.commit_all_at_next();
         Ok(())
+    }
+
+    /// Of what is read and has not found its place yet: in memory it counts against the process's budget.
+    fn shared_window_bytes(&self) -> usize {
+        let lanes = usize::try_from(self.ctx.options.lanes).unwrap_or(1).max(1);
+        (self.ctx.options.max_buffered_bytes / 4 / lanes).clamp(*SHARED_WINDOW_BYTES.start(), *SHARED_WINDOW_BYTES.end())
     }
 
     fn dedicated_window_bytes(&self) -> usize {
@@ -185,7 +230,7 @@ impl Shard {
         let gone: Vec<Arc<str>> = self
             .streams
             .iter()
-            .filter(|s| s.class == Class::Dedicated && s.tracker.outstanding() == 0)
+            .filter(|s| s.class == Class::Dedicated && s.tracker.outstanding() == 0 && s.stalled.is_empty())
             .map(|s| s.partition.topic.clone())
             .filter(|topic| !existing.contains(&**topic))
             .filter(|topic| {
