@@ -35,7 +35,12 @@ pub struct ClerkOptions {
 impl ClerkOptions {
     #[must_use]
     pub fn new(topics: TopicSettings) -> Self {
-        Self { topics, dedicated_limit: 256, instance_id: None, session_timeout: Duration::from_secs(6) }
+        Self {
+            topics,
+            dedicated_limit: 256,
+            instance_id: None,
+            session_timeout: Duration::from_secs(6),
+        }
     }
 }
 
@@ -61,7 +66,13 @@ impl Clerk {
         membership.session_timeout = options.session_timeout;
         let requests = TopicPartition::new(names.ledger_requests(), 0);
         let (membership, mut events) = Membership::join(connection, &membership)?;
-        let office = Office { connection, ledger, options: &options, membership: &membership, requests };
+        let office = Office {
+            connection,
+            ledger,
+            options: &options,
+            membership: &membership,
+            requests,
+        };
         let result = stand(&office, &mut events, &shutdown).await;
         drop(office);
         leave(membership, events).await;
@@ -174,16 +185,13 @@ fn release(answer: &std_mpsc::SyncSender<Vec<kafka_log::Commit>>) {
 }
 
 async fn leave(membership: Membership, mut events: mpsc::Receiver<Ownership>) {
-    let answering = async {
-        while let Some(event) = events.recv().await {
-            if let Ownership::Revoked(_, answer) = event {
+    let mut leaving = std::pin::pin!(membership.leave());
+    loop {
+        tokio::select! {
+            () = &mut leaving => return,
+            Some(event) = events.recv() => if let Ownership::Revoked(_, answer) = event {
                 release(&answer);
-            }
+            },
         }
-    };
-    // The events end only when the membership is gone.
-    tokio::select! {
-        () = membership.leave() => {}
-        () = answering => {}
     }
 }

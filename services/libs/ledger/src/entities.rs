@@ -20,7 +20,11 @@ pub fn new_tenant(name: &str, catalogs: Vec<String>, now_ms: i64) -> Tenant {
         name: name.to_owned(),
         catalogs,
         header_prefix: None,
-        quotas: Quotas { endpoints: DEFAULT_ENDPOINT_QUOTA, events_per_second: None, backlog_bytes: None },
+        quotas: Quotas {
+            endpoints: DEFAULT_ENDPOINT_QUOTA,
+            events_per_second: None,
+            backlog_bytes: None,
+        },
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     }

@@ -24,8 +24,15 @@ pub enum Kind {
 pub struct UnknownKind(pub String);
 
 impl Kind {
-    pub const ALL: [Kind; 7] =
-        [Kind::Tenant, Kind::Key, Kind::Endpoint, Kind::EventType, Kind::Job, Kind::Schema, Kind::Installation];
+    pub const ALL: [Kind; 7] = [
+        Kind::Tenant,
+        Kind::Key,
+        Kind::Endpoint,
+        Kind::EventType,
+        Kind::Job,
+        Kind::Schema,
+        Kind::Installation,
+    ];
 
     /// As it stands in a record's key, `<kind>/<id>`.
     pub fn as_str(self) -> &'static str {
@@ -41,7 +48,10 @@ impl Kind {
     }
 
     pub fn parse(text: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|k| k.as_str() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|k| k.as_str() == text)
+            .ok_or_else(|| UnknownKind(text.to_owned()))
     }
 
     /// The key of this kind's entity `id` in the ledger and its requests.
@@ -52,7 +62,10 @@ impl Kind {
     /// Kind and id of a ledger record's key.
     pub fn parse_key(key: &[u8]) -> Result<(Self, &str), UnknownKind> {
         let unknown = || UnknownKind(String::from_utf8_lossy(key).into_owned());
-        let (kind, id) = std::str::from_utf8(key).ok().and_then(|k| k.split_once('/')).ok_or_else(unknown)?;
+        let (kind, id) = std::str::from_utf8(key)
+            .ok()
+            .and_then(|k| k.split_once('/'))
+            .ok_or_else(unknown)?;
         Ok((Self::parse(kind)?, id))
     }
 }

@@ -6,9 +6,13 @@ pub enum Error {
     #[error(transparent)]
     Kafka(#[from] kafka_log::Error),
     /// Nothing after this record is read: configuration is never guessed at.
-    #[error("the ledger can't be read past offset {offset}: {reason}; run the version that wrote it, or restore the ledger from an export")]
+    #[error(
+        "the ledger can't be read past offset {offset}: {reason}; run the version that wrote it, or restore the ledger from an export"
+    )]
     Blocked { offset: i64, reason: String },
-    #[error("this process's view of the ledger is at offset {position} and did not reach {end} in time; check the brokers' load")]
+    #[error(
+        "this process's view of the ledger is at offset {position} and did not reach {end} in time; check the brokers' load"
+    )]
     Behind { position: i64, end: i64 },
     #[error(
         "kafka.lanes is {configured}, but this installation was started with {installed}; set it back to {installed}: it is fixed at first start"
@@ -42,7 +46,9 @@ pub enum WriteError {
     Refused { code: String, message: String },
     /// Nobody decided in time. The request stays in `ledger.requests` and may still be decided later; repeating it with
     /// the same request id is safe.
-    #[error("no clerk answered in time, so it isn't known yet whether the change will be made; start `hookline serve api` and repeat it")]
+    #[error(
+        "no clerk answered in time, so it isn't known yet whether the change will be made; start `hookline serve api` and repeat it"
+    )]
     NoClerk,
     /// The change could not be asked for.
     #[error(transparent)]

@@ -1,10 +1,6 @@
 //! Follows the ledger topic into a [`View`] that everything in the process shares.
 
-use crate::{
-    Change, Entity, Error, Kind, View,
-    barrier::EndOfLedger,
-    entities,
-};
+use crate::{Change, Entity, Error, Kind, View, barrier::EndOfLedger, entities};
 use apache_avro::Schema;
 use arc_swap::ArcSwap;
 use kafka_log::{Connection, Item, ReadOptions, Reader, ReaderOptions, Record, Start, TopicPartition, Watermarks};
@@ -64,8 +60,13 @@ impl Ledger {
         let topic = connection.names().ledger();
         let reader = Reader::start(connection, &ReaderOptions::new("ledger"))?;
         let (sink, items) = mpsc::channel(CHANNEL);
-        let options = ReadOptions { report_reached: true, ..ReadOptions::new(Start::Beginning) };
-        reader.add(TopicPartition::new(topic.as_str(), 0), options, sink).await?;
+        let options = ReadOptions {
+            report_reached: true,
+            ..ReadOptions::new(Start::Beginning)
+        };
+        reader
+            .add(TopicPartition::new(topic.as_str(), 0), options, sink)
+            .await?;
         let shared = Arc::new(Shared {
             view: ArcSwap::from_pointee(View::default()),
             progress: watch::Sender::new(Progress::default()),
@@ -74,7 +75,11 @@ impl Ledger {
         });
         tokio::spawn(follow(shared.clone(), items));
         let end = EndOfLedger::start(Watermarks::new(connection)?, topic);
-        let ledger = Self { shared, end, _reader: Arc::new(reader) };
+        let ledger = Self {
+            shared,
+            end,
+            _reader: Arc::new(reader),
+        };
         let position = ledger.end.ask().await?;
         ledger.wait_for(position).await?;
         Ok(ledger)
@@ -96,7 +101,12 @@ impl Ledger {
     pub(crate) async fn reach(&self, end: i64, timeout: Duration) -> Result<Arc<View>, Error> {
         match tokio::time::timeout(timeout, self.wait_for(end)).await {
             Ok(reached) => reached?,
-            Err(_) => return Err(Error::Behind { position: self.view().position(), end }),
+            Err(_) => {
+                return Err(Error::Behind {
+                    position: self.view().position(),
+                    end,
+                });
+            }
         }
         Ok(self.view())
     }
@@ -121,7 +131,10 @@ impl Ledger {
     /// until the first clerk has written it.
     pub fn check_lanes(&self, configured: i32) -> Result<(), Error> {
         match self.view().installation() {
-            Some(i) if i.lanes != configured => Err(Error::LanesDiffer { configured, installed: i.lanes }),
+            Some(i) if i.lanes != configured => Err(Error::LanesDiffer {
+                configured,
+                installed: i.lanes,
+            }),
             _ => Ok(()),
         }
     }
@@ -161,7 +174,10 @@ async fn follow(shared: Arc<Shared>, mut items: mpsc::Receiver<Item>) {
                 Item::Record(record) => match include(&mut view, &record, shared.keep_secrets) {
                     Ok(change) => changes.push(Arc::new(change)),
                     Err(reason) => {
-                        blocked = Some(Error::Blocked { offset: record.offset, reason });
+                        blocked = Some(Error::Blocked {
+                            offset: record.offset,
+                            reason,
+                        });
                         break;
                     }
                 },
@@ -172,7 +188,10 @@ async fn follow(shared: Arc<Shared>, mut items: mpsc::Receiver<Item>) {
             // Nobody may be listening.
             let _ = shared.changes.send(change);
         }
-        let progress = Progress { position: view.position(), blocked: blocked.clone() };
+        let progress = Progress {
+            position: view.position(),
+            blocked: blocked.clone(),
+        };
         shared.progress.send_replace(progress);
         metrics::gauge!("hookline_ledger_position").set(view.position() as f64);
         if let Some(error) = blocked {
@@ -204,12 +223,23 @@ fn include(view: &mut View, record: &Record, keep_secrets: bool) -> Result<Chang
 fn read(view: &View, record: &Record) -> Result<Change, String> {
     let key = record.key.as_deref().unwrap_or_default();
     let (kind, id) = Kind::parse_key(key).map_err(|e| e.to_string())?;
-    let mut change = Change { kind, id: id.into(), version: 0, offset: record.offset, entity: None };
+    let mut change = Change {
+        kind,
+        id: id.into(),
+        version: 0,
+        offset: record.offset,
+        entity: None,
+    };
     let Some(value) = &record.value else { return Ok(change) };
     // The envelope is frozen, so what is compiled in reads it.
     let entry: LedgerEntry = codec::decode(value, &OwnSchemas).map_err(|e| format!("{}: {e}", kind.key(id)))?;
     if entry.kind != kind.as_str() || entry.id != id {
-        return Err(format!("{} stands under the key of {}/{}", kind.key(id), entry.kind, entry.id));
+        return Err(format!(
+            "{} stands under the key of {}/{}",
+            kind.key(id),
+            entry.kind,
+            entry.id
+        ));
     }
     let entity = Entity::decode(kind, &entry.entity, view).map_err(|e| format!("{}: {e}", kind.key(id)))?;
     change.version = entry.version;

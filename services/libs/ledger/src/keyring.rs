@@ -78,10 +78,20 @@ impl Keyring {
     /// Decrypts what [`Keyring::seal`] made for the same field of the same endpoint.
     pub fn open(&self, sealed: &[u8], tenant: &str, endpoint: &str, field: &str) -> Result<Vec<u8>, KeyringError> {
         let (id, nonce, encrypted) = split(sealed)?;
-        let (_, cipher) = self.keys.iter().find(|(known, _)| known == id).ok_or(KeyringError::UnknownKey)?;
+        let (_, cipher) = self
+            .keys
+            .iter()
+            .find(|(known, _)| known == id)
+            .ok_or(KeyringError::UnknownKey)?;
         let aad = associated_data(tenant, endpoint, field);
         cipher
-            .decrypt(Nonce::from_slice(nonce), Payload { msg: encrypted, aad: &aad })
+            .decrypt(
+                Nonce::from_slice(nonce),
+                Payload {
+                    msg: encrypted,
+                    aad: &aad,
+                },
+            )
             .map_err(|_| KeyringError::Refused)
     }
 
@@ -104,7 +114,10 @@ impl Keyring {
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keyring").field("key_id", &self.key_id()).field("keys", &self.keys.len()).finish()
+        f.debug_struct("Keyring")
+            .field("key_id", &self.key_id())
+            .field("keys", &self.keys.len())
+            .finish()
     }
 }
 

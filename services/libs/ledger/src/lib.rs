@@ -23,8 +23,8 @@ pub use entity::{Change, Entity, Kind, UnknownKind, Versioned};
 pub use error::{Error, WriteError};
 pub use follow::Ledger;
 pub use keyring::{Keyring, KeyringError};
-pub use secrets::{RekeyError, 
-    open_headers, open_signing_secrets, rekey, rotate_secret, seal_header, seal_signing_secret,
+pub use secrets::{
+    RekeyError, open_headers, open_signing_secrets, rekey, rotate_secret, seal_header, seal_signing_secret,
 };
 pub use view::View;
 pub use writer::Writer;

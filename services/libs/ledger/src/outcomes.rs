@@ -26,14 +26,25 @@ impl Outcomes {
         reader.add(partition, ReadOptions::new(Start::End), sink).await?;
         let waiting = Waiting::default();
         tokio::spawn(hand_out(waiting.clone(), items));
-        Ok(Self { waiting, _reader: reader })
+        Ok(Self {
+            waiting,
+            _reader: reader,
+        })
     }
 
     /// Waits for the outcome of a request. Call before the request is sent.
     pub(crate) fn expect(&self, request_id: &str) -> Expected {
         let (sender, outcome) = oneshot::channel();
-        self.waiting.lock().entry(request_id.to_owned()).or_default().push(sender);
-        Expected { outcome, request_id: request_id.to_owned(), waiting: self.waiting.clone() }
+        self.waiting
+            .lock()
+            .entry(request_id.to_owned())
+            .or_default()
+            .push(sender);
+        Expected {
+            outcome,
+            request_id: request_id.to_owned(),
+            waiting: self.waiting.clone(),
+        }
     }
 }
 

@@ -21,7 +21,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), version: 0 }
+        Self {
+            code,
+            message: message.into(),
+            version: 0,
+        }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -31,7 +35,10 @@ impl Refusal {
 
 impl From<Refusal> for WriteError {
     fn from(refusal: Refusal) -> Self {
-        WriteError::Refused { code: refusal.code.to_owned(), message: refusal.message }
+        WriteError::Refused {
+            code: refusal.code.to_owned(),
+            message: refusal.message,
+        }
     }
 }
 
@@ -39,11 +46,17 @@ pub(crate) type Checked = Result<(), Refusal>;
 
 /// An `Err` with this message unless the condition holds.
 pub(crate) fn require(condition: bool, message: impl FnOnce() -> String) -> Checked {
-    if condition { Ok(()) } else { Err(Refusal::invalid(message())) }
+    if condition {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(message()))
+    }
 }
 
 pub(crate) fn one_of(field: &str, value: &str, allowed: &[&str]) -> Checked {
-    require(allowed.contains(&value), || format!("{field} {value:?} is unknown; use one of {}", allowed.join(", ")))
+    require(allowed.contains(&value), || {
+        format!("{field} {value:?} is unknown; use one of {}", allowed.join(", "))
+    })
 }
 
 /// Whether an entity may be written at all.
@@ -75,12 +88,19 @@ fn check_tenant(tenant: &Tenant) -> Checked {
     check_catalogs(tenant.catalogs.iter().map(String::as_str))?;
     if let Some(prefix) = &tenant.header_prefix {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        require(!prefix.is_empty() && prefix.len() <= 64 && prefix.chars().all(allowed), || {
-            format!("header prefix {prefix:?} must be 1 to 64 lowercase letters, digits or '-'")
-        })?;
+        require(
+            !prefix.is_empty() && prefix.len() <= 64 && prefix.chars().all(allowed),
+            || format!("header prefix {prefix:?} must be 1 to 64 lowercase letters, digits or '-'"),
+        )?;
     }
-    let quotas = [Some(tenant.quotas.endpoints), tenant.quotas.events_per_second, tenant.quotas.backlog_bytes];
-    require(quotas.into_iter().flatten().all(|q| q >= 0), || "a quota must not be negative".to_owned())
+    let quotas = [
+        Some(tenant.quotas.endpoints),
+        tenant.quotas.events_per_second,
+        tenant.quotas.backlog_bytes,
+    ];
+    require(quotas.into_iter().flatten().all(|q| q >= 0), || {
+        "a quota must not be negative".to_owned()
+    })
 }
 
 fn check_catalogs<'a>(mut named: impl Iterator<Item = &'a str>) -> Checked {

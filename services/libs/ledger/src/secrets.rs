@@ -23,7 +23,9 @@ pub fn open_signing_secrets(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64)
     };
     let mut secrets = vec![open(&endpoint.signing_secret, SIGNING_SECRET)?];
     if let Some(previous) = &endpoint.previous_signing_secret
-        && endpoint.previous_signing_secret_expires_at_ms.is_some_and(|at| at > now_ms)
+        && endpoint
+            .previous_signing_secret_expires_at_ms
+            .is_some_and(|at| at > now_ms)
     {
         secrets.push(open(previous, PREVIOUS_SIGNING_SECRET)?);
     }
@@ -33,14 +35,19 @@ pub fn open_signing_secrets(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64)
 /// Sets a header that every request to this endpoint carries. Its value is a secret too.
 pub fn seal_header(endpoint: &mut Endpoint, keyring: &Keyring, name: &str, value: &str) {
     let sealed = keyring.seal(value.as_bytes(), &endpoint.tenant, &endpoint.id, &header_field(name));
-    endpoint.headers.insert(name.to_ascii_lowercase(), ByteBuf::from(sealed));
+    endpoint
+        .headers
+        .insert(name.to_ascii_lowercase(), ByteBuf::from(sealed));
 }
 
 /// The endpoint's own headers, values in clear.
 pub fn open_headers(endpoint: &Endpoint, keyring: &Keyring) -> Result<BTreeMap<String, String>, KeyringError> {
     let open = |(name, sealed): (&String, &ByteBuf)| {
         let plain = keyring.open(sealed, &endpoint.tenant, &endpoint.id, &header_field(name))?;
-        Ok((name.clone(), String::from_utf8(plain).map_err(|_| KeyringError::NotSealed)?))
+        Ok((
+            name.clone(),
+            String::from_utf8(plain).map_err(|_| KeyringError::NotSealed)?,
+        ))
     };
     endpoint.headers.iter().map(open).collect()
 }
@@ -92,14 +99,24 @@ pub async fn rekey(writer: &Writer, ledger: &Ledger, keyring: &Keyring) -> Resul
 }
 
 async fn rekey_endpoint(writer: &Writer, ledger: &Ledger, keyring: &Keyring, id: &str) -> Result<bool, RekeyError> {
-    let failed = |source| RekeyError::Write { endpoint: id.to_owned(), source };
+    let failed = |source| RekeyError::Write {
+        endpoint: id.to_owned(),
+        source,
+    };
     for attempt in 1.. {
         let view = ledger.view();
-        let Some(endpoint) = view.endpoint(id) else { return Ok(false) };
-        let resealed = resealed(&endpoint.entity, keyring)
-            .map_err(|source| RekeyError::Keyring { endpoint: id.to_owned(), source })?;
+        let Some(endpoint) = view.endpoint(id) else {
+            return Ok(false);
+        };
+        let resealed = resealed(&endpoint.entity, keyring).map_err(|source| RekeyError::Keyring {
+            endpoint: id.to_owned(),
+            source,
+        })?;
         let Some(resealed) = resealed else { return Ok(false) };
-        match writer.put(Entity::Endpoint(Arc::new(resealed)), Some(endpoint.version)).await {
+        match writer
+            .put(Entity::Endpoint(Arc::new(resealed)), Some(endpoint.version))
+            .await
+        {
             Ok(_) => return Ok(true),
             Err(WriteError::Conflict { .. }) if attempt < REKEY_TRIES => {
                 ledger.barrier().await?;

@@ -1,10 +1,7 @@
 //! The ledger as of one offset: an immutable snapshot of persistent maps, so that neither a reader's copy nor a change
 //! copies the world.
 
-use crate::{
-    Change, Entity, Kind, Versioned,
-    entities::is_deleted,
-};
+use crate::{Change, Entity, Kind, Versioned, entities::is_deleted};
 use apache_avro::Schema;
 use imbl::{OrdMap, OrdSet};
 use schemas::{
@@ -119,7 +116,9 @@ impl View {
             Kind::Endpoint => self.endpoints.get(id).map(|e| e.version),
             Kind::EventType => self.event_types.get(id).map(|e| e.version),
             Kind::Job => self.jobs.get(id).map(|e| e.version),
-            Kind::Schema => parse_fingerprint(id).and_then(|f| self.schemas.get(&f)).map(|(version, _)| *version),
+            Kind::Schema => parse_fingerprint(id)
+                .and_then(|f| self.schemas.get(&f))
+                .map(|(version, _)| *version),
             Kind::Installation => self.installation.as_ref().map(|e| e.version),
         };
         version.unwrap_or(0)
@@ -136,7 +135,11 @@ impl View {
         match &change.entity {
             None => self.remove(change.kind, id),
             Some(entity) if entity.kind() != change.kind || entity.id() != id.as_ref() => {
-                return Err(format!("{} holds {}", change.kind.key(id), entity.kind().key(entity.id())));
+                return Err(format!(
+                    "{} holds {}",
+                    change.kind.key(id),
+                    entity.kind().key(entity.id())
+                ));
             }
             Some(Entity::Schema(e)) => {
                 let (fingerprint, schema) = codec::parse_schema(&e.schema).map_err(|e| e.to_string())?;
@@ -201,7 +204,11 @@ impl WriterSchemas for View {
 }
 
 fn versioned<T>(change: &Change, entity: &Arc<T>) -> Versioned<T> {
-    Versioned { version: change.version, offset: change.offset, entity: entity.clone() }
+    Versioned {
+        version: change.version,
+        offset: change.offset,
+        entity: entity.clone(),
+    }
 }
 
 fn counts_as_dedicated(endpoint: &Endpoint) -> bool {

@@ -51,7 +51,8 @@ impl Writer {
     /// Makes or replaces an entity, and returns its new version once this process's view includes it.
     /// `expected_version`: 0 when it must not exist, None for whatever it has.
     pub async fn put(&self, entity: Entity, expected_version: Option<i64>) -> Result<i64, WriteError> {
-        self.put_with_request_id(&new_request_id(), entity, expected_version).await
+        self.put_with_request_id(&new_request_id(), entity, expected_version)
+            .await
     }
 
     /// As [`Writer::put`]. Repeating a call with the same `request_id` within 24 h applies it once and answers the same.
@@ -66,12 +67,14 @@ impl Writer {
         if entity.kind() != Kind::Schema {
             self.know_schema(&bytes).await?;
         }
-        self.ask(request_id, entity.kind(), entity.id(), expected_version, Some(bytes)).await
+        self.ask(request_id, entity.kind(), entity.id(), expected_version, Some(bytes))
+            .await
     }
 
     /// Removes an entity. An endpoint isn't removed but put with status `deleted`.
     pub async fn remove(&self, kind: Kind, id: &str, expected_version: Option<i64>) -> Result<(), WriteError> {
-        self.remove_with_request_id(&new_request_id(), kind, id, expected_version).await
+        self.remove_with_request_id(&new_request_id(), kind, id, expected_version)
+            .await
     }
 
     /// As [`Writer::remove`], repeatable like [`Writer::put_with_request_id`].
@@ -89,7 +92,9 @@ impl Writer {
     /// first writes any of them.
     pub async fn register_schemas(&self) -> Result<(), WriteError> {
         let view = self.inner.ledger.view();
-        let missing = codec::own_schemas().into_iter().filter(|(fingerprint, _, _)| !view.has_schema(*fingerprint));
+        let missing = codec::own_schemas()
+            .into_iter()
+            .filter(|(fingerprint, _, _)| !view.has_schema(*fingerprint));
         futures::future::try_join_all(missing.map(|(f, _, schema)| self.register(f, schema))).await?;
         Ok(())
     }
@@ -106,10 +111,16 @@ impl Writer {
     }
 
     async fn register(&self, fingerprint: Fingerprint, schema: &str) -> Result<(), WriteError> {
-        let entry = SchemaEntry { fingerprint: format!("{fingerprint:016x}"), schema: schema.to_owned() };
+        let entry = SchemaEntry {
+            fingerprint: format!("{fingerprint:016x}"),
+            schema: schema.to_owned(),
+        };
         let entity = Entity::from(entry);
         let bytes = entity.encode().map_err(|e| WriteError::Encode(e.to_string()))?;
-        match self.ask(&new_request_id(), Kind::Schema, entity.id(), Some(0), Some(bytes)).await {
+        match self
+            .ask(&new_request_id(), Kind::Schema, entity.id(), Some(0), Some(bytes))
+            .await
+        {
             Ok(_) => Ok(()),
             // Another process was first.
             Err(WriteError::Refused { code, .. }) if code == "exists" => Ok(()),
@@ -139,7 +150,10 @@ impl Writer {
         let mut expected = self.inner.outcomes.expect(request_id);
         let decided = tokio::time::timeout_at(deadline, async {
             self.inner.producer.write(&record).await?;
-            expected.outcome().await.ok_or(WriteError::Kafka(kafka_log::Error::Stopped))
+            expected
+                .outcome()
+                .await
+                .ok_or(WriteError::Kafka(kafka_log::Error::Stopped))
         });
         let outcome = decided.await.map_err(|_| WriteError::NoClerk)??;
         self.conclude(outcome).await
@@ -147,11 +161,17 @@ impl Writer {
 
     async fn conclude(&self, outcome: LedgerOutcome) -> Result<i64, WriteError> {
         if outcome.accepted {
-            let seen = self.inner.ledger.reach(outcome.ledger_offset + 1, VISIBLE_TIMEOUT).await;
+            let seen = self
+                .inner
+                .ledger
+                .reach(outcome.ledger_offset + 1, VISIBLE_TIMEOUT)
+                .await;
             return seen.map(|_| outcome.version).map_err(WriteError::Unseen);
         }
         match outcome.code.as_deref() {
-            Some("conflict") => Err(WriteError::Conflict { actual: outcome.version }),
+            Some("conflict") => Err(WriteError::Conflict {
+                actual: outcome.version,
+            }),
             code => Err(WriteError::Refused {
                 code: code.unwrap_or("invalid").to_owned(),
                 message: outcome.message.unwrap_or_else(|| "refused without a reason".to_owned()),

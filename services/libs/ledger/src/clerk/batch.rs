@@ -36,7 +36,9 @@ impl Plan {
             Verdict::Accepted(_, accepted) => Some((accepted.id.clone(), accepted.new_topic?)),
             _ => None,
         });
-        accepted.filter(|(id, number)| about.topics.get(id) != Some(&Topic::Made(*number))).collect()
+        accepted
+            .filter(|(id, number)| about.topics.get(id) != Some(&Topic::Made(*number)))
+            .collect()
     }
 }
 
@@ -116,7 +118,11 @@ pub(super) async fn write(
     let mut acks = Vec::with_capacity(outcomes.len());
     for outcome in &outcomes {
         let value = codec::encode(outcome.as_ref()).map_err(|e| Error::Encode(e.to_string()))?;
-        acks.push(transaction.send(&Outgoing::new(&topic, 0, outcome.request_id.as_bytes(), value)).await?);
+        acks.push(
+            transaction
+                .send(&Outgoing::new(&topic, 0, outcome.request_id.as_bytes(), value))
+                .await?,
+        );
     }
     for ack in acks {
         ack.await?;
@@ -133,7 +139,9 @@ pub(super) async fn write(
 
 fn entry(topic: &str, request: &LedgerRequest, accepted: &Accepted, now_ms: i64) -> Result<Outgoing, Error> {
     let key = accepted.kind.key(&accepted.id);
-    let Some(entity) = &accepted.entity else { return Ok(Outgoing::tombstone(topic, 0, key)) };
+    let Some(entity) = &accepted.entity else {
+        return Ok(Outgoing::tombstone(topic, 0, key));
+    };
     let entry = LedgerEntry {
         kind: accepted.kind.as_str().to_owned(),
         id: accepted.id.to_string(),

@@ -53,8 +53,20 @@ pub(super) fn decide(view: &mut View, request: &LedgerRequest, about: &Circumsta
     let has = view.version(kind, &request.id);
     check_version(kind, request, has)?;
     let id: Arc<str> = request.id.as_str().into();
-    let mut accepted = Accepted { kind, id: id.clone(), version: 0, entity: None, new_topic: None };
-    let mut change = Change { kind, id, version: 0, offset: 0, entity: None };
+    let mut accepted = Accepted {
+        kind,
+        id: id.clone(),
+        version: 0,
+        entity: None,
+        new_topic: None,
+    };
+    let mut change = Change {
+        kind,
+        id,
+        version: 0,
+        offset: 0,
+        entity: None,
+    };
     match &request.entity {
         None => check_removal(view, kind, &request.id, has)?,
         Some(bytes) => {
@@ -83,7 +95,10 @@ fn check_version(kind: Kind, request: &LedgerRequest, has: i64) -> Result<(), Re
     match request.expected_version {
         None => Ok(()),
         Some(expected) if expected == has => Ok(()),
-        Some(0) => Err(Refusal { version: has, ..Refusal::new("exists", format!("{what} exists already")) }),
+        Some(0) => Err(Refusal {
+            version: has,
+            ..Refusal::new("exists", format!("{what} exists already"))
+        }),
         Some(_) if has == 0 => Err(Refusal::new("not_found", format!("{what} does not exist"))),
         Some(expected) => Err(Refusal {
             version: has,
@@ -102,11 +117,14 @@ fn admit(
 ) -> Result<(Entity, bool), Refusal> {
     let fingerprint = codec::fingerprint_of(bytes).map_err(|e| Refusal::invalid(e.to_string()))?;
     // An old reader must be able to read it, so the ledger must hold its schema; a schema's own is compiled in.
-    require(kind == Kind::Schema || about.founding || view.has_schema(fingerprint), || {
-        format!("record schema {fingerprint:016x} isn't in the ledger; its writer must register it first")
-    })?;
+    require(
+        kind == Kind::Schema || about.founding || view.has_schema(fingerprint),
+        || format!("record schema {fingerprint:016x} isn't in the ledger; its writer must register it first"),
+    )?;
     let entity = Entity::decode(kind, bytes, view).map_err(|e: DecodeError| Refusal::invalid(e.to_string()))?;
-    require(entity.id() == request.id, || format!("{} holds {}", kind.key(&request.id), entity.id()))?;
+    require(entity.id() == request.id, || {
+        format!("{} holds {}", kind.key(&request.id), entity.id())
+    })?;
     if !about.founding {
         check_shape(&entity)?;
     }
@@ -153,7 +171,9 @@ fn admit_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> Resu
     if is_deleted(old) {
         return Err(Refusal::new("not_found", format!("endpoint {} was deleted", wanted.id)));
     }
-    require(old.tenant == wanted.tenant, || "an endpoint stays with its tenant".to_owned())?;
+    require(old.tenant == wanted.tenant, || {
+        "an endpoint stays with its tenant".to_owned()
+    })?;
     if is_deleted(wanted) {
         return Ok((Entity::from(deleted_marker(old, about.now_ms)), true));
     }
@@ -169,12 +189,18 @@ fn admit_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> Resu
 
 fn admit_new_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> Result<(Entity, bool), Refusal> {
     if is_deleted(wanted) {
-        return Err(Refusal::new("not_found", format!("endpoint {} does not exist", wanted.id)));
+        return Err(Refusal::new(
+            "not_found",
+            format!("endpoint {} does not exist", wanted.id),
+        ));
     }
     let quota = view.tenant(&wanted.tenant).map_or(0, |t| t.quotas.endpoints);
     let live = view.endpoints_of(&wanted.tenant).filter(|e| !is_deleted(e)).count();
     if i64::try_from(live).unwrap_or(i64::MAX) >= quota {
-        return Err(Refusal::new("quota", format!("tenant {} has its {quota} endpoints already", wanted.tenant)));
+        return Err(Refusal::new(
+            "quota",
+            format!("tenant {} has its {quota} endpoints already", wanted.tenant),
+        ));
     }
     let number = match about.topics.get(wanted.id.as_str()) {
         None => 1,
@@ -212,9 +238,10 @@ fn check_removal(view: &View, kind: Kind, id: &str, has: i64) -> Result<(), Refu
         Kind::Endpoint => require(view.endpoint(id).is_some_and(|e| is_deleted(e)), || {
             "an endpoint is not removed but put with status deleted".to_owned()
         }),
-        Kind::Tenant => require(view.endpoints_of(id).next().is_none() && view.keys_of(id).next().is_none(), || {
-            "the tenant still has endpoints or keys".to_owned()
-        }),
+        Kind::Tenant => require(
+            view.endpoints_of(id).next().is_none() && view.keys_of(id).next().is_none(),
+            || "the tenant still has endpoints or keys".to_owned(),
+        ),
         Kind::Schema | Kind::Installation => Err(Refusal::invalid(format!("{kind} entries are never removed"))),
     }
 }

@@ -80,7 +80,14 @@ impl Office<'_> {
         let decided = self.read_outcomes().await?;
         let admin = Admin::new(self.connection)?;
         let replication = topics::replication(&admin, &self.options.topics).await?;
-        let mut term = Term { office: self, producer, view, decided, admin, replication };
+        let mut term = Term {
+            office: self,
+            producer,
+            view,
+            decided,
+            admin,
+            replication,
+        };
         term.found().await?;
         Ok(term)
     }
@@ -96,7 +103,10 @@ impl Office<'_> {
         let (sink, mut items) = mpsc::channel(1024);
         // Each batch adds a marker to its outcomes, so this covers at least half of what can be remembered.
         let start = first.max(end - i64::try_from(decided::MAX).unwrap_or(i64::MAX));
-        let options = ReadOptions { report_reached: true, ..ReadOptions::new(Start::Offset(start)) };
+        let options = ReadOptions {
+            report_reached: true,
+            ..ReadOptions::new(Start::Offset(start))
+        };
         reader.add(topic, options, sink).await?;
         while let Some(item) = items.recv().await {
             match item {
@@ -119,7 +129,10 @@ impl Office<'_> {
 
     async fn read_requests(&self, reader: &Reader) -> Result<mpsc::Receiver<Item>, Error> {
         let committed = self.membership.committed(vec![self.requests.clone()]).await?;
-        let start = committed.first().and_then(|c| c.offset).map_or(Start::Beginning, Start::Offset);
+        let start = committed
+            .first()
+            .and_then(|c| c.offset)
+            .map_or(Start::Beginning, Start::Offset);
         let (sink, items) = mpsc::channel(BATCH);
         reader.add(self.requests.clone(), ReadOptions::new(start), sink).await?;
         Ok(items)
@@ -133,7 +146,10 @@ impl Term<'_> {
         if requests.is_empty() {
             return Ok(());
         }
-        let about = Circumstances { founding: true, ..self.circumstances() };
+        let about = Circumstances {
+            founding: true,
+            ..self.circumstances()
+        };
         let plan = batch::plan(&self.view, &self.decided, &requests, &about);
         self.commit(plan, None).await
     }
@@ -149,11 +165,16 @@ impl Term<'_> {
                 entity: Some(entity.encode().map_err(|e| Error::Encode(e.to_string()))?),
             })
         };
-        let missing = codec::own_schemas().into_iter().filter(|(fingerprint, _, _)| !self.view.has_schema(*fingerprint));
+        let missing = codec::own_schemas()
+            .into_iter()
+            .filter(|(fingerprint, _, _)| !self.view.has_schema(*fingerprint));
         let mut requests = missing
             .map(|(fingerprint, _, schema)| {
                 let fingerprint = format!("{fingerprint:016x}");
-                request(Entity::from(SchemaEntry { fingerprint, schema: schema.to_owned() }))
+                request(Entity::from(SchemaEntry {
+                    fingerprint,
+                    schema: schema.to_owned(),
+                }))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         if self.view.version(Kind::Installation, INSTALLATION_ID) == 0 {
@@ -199,8 +220,11 @@ impl Term<'_> {
         let Some(last) = records.last() else { return Ok(()) };
         let requests = batch::read(records);
         let plan = self.plan(&requests).await?;
-        let commit =
-            Commit { partition: self.office.requests.clone(), offset: last.offset + 1, metadata: String::new() };
+        let commit = Commit {
+            partition: self.office.requests.clone(),
+            offset: last.offset + 1,
+            metadata: String::new(),
+        };
         metrics::counter!("hookline_clerk_requests_total").increment(requests.len() as u64);
         metrics::counter!("hookline_clerk_batches_total").increment(1);
         self.commit(plan, Some(commit)).await
@@ -241,7 +265,12 @@ impl Term<'_> {
 
     fn circumstances(&self) -> Circumstances {
         let dedicated_limit = self.office.options.dedicated_limit;
-        Circumstances { dedicated_limit, now_ms: now_ms(), founding: false, topics: HashMap::new() }
+        Circumstances {
+            dedicated_limit,
+            now_ms: now_ms(),
+            founding: false,
+            topics: HashMap::new(),
+        }
     }
 
     async fn commit(&mut self, plan: Plan, offsets: Option<Commit>) -> Result<(), Error> {

@@ -12,9 +12,16 @@ fn keyring() -> Keyring {
 fn what_is_sealed_opens_and_is_not_readable() {
     let keyring = keyring();
     let sealed = keyring.seal(SECRET, "org_a", "wh_1", "signing_secret");
-    assert_eq!(keyring.open(&sealed, "org_a", "wh_1", "signing_secret").as_deref(), Ok(SECRET));
+    assert_eq!(
+        keyring.open(&sealed, "org_a", "wh_1", "signing_secret").as_deref(),
+        Ok(SECRET)
+    );
     assert!(!sealed.windows(6).any(|w| w == b"whsec_"));
-    assert_ne!(sealed, keyring.seal(SECRET, "org_a", "wh_1", "signing_secret"), "nonces are never the same");
+    assert_ne!(
+        sealed,
+        keyring.seal(SECRET, "org_a", "wh_1", "signing_secret"),
+        "nonces are never the same"
+    );
 }
 
 #[test]
@@ -28,7 +35,10 @@ fn sealed_bytes_open_nowhere_else() {
         ("org_aw", "h_1", "signing_secret"),
     ];
     for (tenant, endpoint, field) in elsewhere {
-        assert_eq!(keyring.open(&sealed, tenant, endpoint, field), Err(KeyringError::Refused));
+        assert_eq!(
+            keyring.open(&sealed, tenant, endpoint, field),
+            Err(KeyringError::Refused)
+        );
     }
 }
 

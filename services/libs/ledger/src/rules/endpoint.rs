@@ -30,7 +30,11 @@ pub(super) fn check(endpoint: &Endpoint) -> Checked {
     if is_deleted(endpoint) {
         return Ok(());
     }
-    one_of("status", &endpoint.status, &["active", "paused", "disabled", "auto_disabled"])?;
+    one_of(
+        "status",
+        &endpoint.status,
+        &["active", "paused", "disabled", "auto_disabled"],
+    )?;
     check_supported(endpoint)?;
     check_texts(endpoint)?;
     check_limits(endpoint)?;
@@ -40,13 +44,25 @@ pub(super) fn check(endpoint: &Endpoint) -> Checked {
 fn check_supported(endpoint: &Endpoint) -> Checked {
     let later = |field: &str, value: &str, known: &[&str], now: &[&str]| {
         one_of(field, value, known)?;
-        require(now.contains(&value), || format!("{field} {value:?} isn't supported yet; a later version brings it"))
+        require(now.contains(&value), || {
+            format!("{field} {value:?} isn't supported yet; a later version brings it")
+        })
     };
     later("ordering", &endpoint.ordering, &["none", "endpoint"], &["none"])?;
     later("onExhausted", &endpoint.on_exhausted, &["skip", "block"], &["skip"])?;
     let envelopes = ["standard", "event_payload", "cloudevents", "raw"];
-    later("envelope", &endpoint.envelope, &envelopes, &["standard", "event_payload"])?;
-    later("signatureScheme", &endpoint.signature_scheme, &["v1", "v1a", "both"], &["v1"])?;
+    later(
+        "envelope",
+        &endpoint.envelope,
+        &envelopes,
+        &["standard", "event_payload"],
+    )?;
+    later(
+        "signatureScheme",
+        &endpoint.signature_scheme,
+        &["v1", "v1a", "both"],
+        &["v1"],
+    )?;
     one_of("dialect", &endpoint.dialect, &["standard", "retry_all"])?;
     one_of("placement", &endpoint.placement, &["auto", "dedicated", "shared"])
 }
@@ -56,40 +72,55 @@ fn check_texts(endpoint: &Endpoint) -> Checked {
     require(url.starts_with("https://") || url.starts_with("http://"), || {
         "url must begin with https:// (or http://, where egress.allow_http is set)".to_owned()
     })?;
-    require(url.chars().count() <= MAX_URL, || format!("url has more than {MAX_URL} characters"))?;
+    require(url.chars().count() <= MAX_URL, || {
+        format!("url has more than {MAX_URL} characters")
+    })?;
     let description = endpoint.description.as_deref().unwrap_or_default();
     require(description.chars().count() <= MAX_DESCRIPTION, || {
         format!("description has more than {MAX_DESCRIPTION} characters")
     })?;
     let filters = &endpoint.event_type_filters;
-    require((1..=MAX_FILTERS).contains(&filters.len()), || format!("an endpoint has 1 to {MAX_FILTERS} filters"))?;
-    require(filters.iter().all(|f| (1..=MAX_FILTER).contains(&f.chars().count())), || {
-        format!("a filter has 1 to {MAX_FILTER} characters")
+    require((1..=MAX_FILTERS).contains(&filters.len()), || {
+        format!("an endpoint has 1 to {MAX_FILTERS} filters")
     })?;
+    require(
+        filters.iter().all(|f| (1..=MAX_FILTER).contains(&f.chars().count())),
+        || format!("a filter has 1 to {MAX_FILTER} characters"),
+    )?;
     if let Some(ResourceScopes { vault_ids, matter_ids }) = &endpoint.resource_scopes {
         for ids in [vault_ids, matter_ids] {
-            require(ids.len() <= MAX_SCOPED_IDS && ids.iter().all(|id| id.chars().count() <= MAX_SCOPED_ID), || {
-                format!("a resource scope has at most {MAX_SCOPED_IDS} ids of {MAX_SCOPED_ID} characters")
-            })?;
+            require(
+                ids.len() <= MAX_SCOPED_IDS && ids.iter().all(|id| id.chars().count() <= MAX_SCOPED_ID),
+                || format!("a resource scope has at most {MAX_SCOPED_IDS} ids of {MAX_SCOPED_ID} characters"),
+            )?;
         }
     }
     let fits = |(name, value): (&String, &String)| {
         name.chars().count() <= MAX_METADATA_NAME && value.chars().count() <= MAX_METADATA_VALUE
     };
-    require(endpoint.metadata.len() <= MAX_METADATA && endpoint.metadata.iter().all(fits), || {
-        format!("metadata has at most {MAX_METADATA} entries of {MAX_METADATA_NAME} + {MAX_METADATA_VALUE} characters")
-    })
+    require(
+        endpoint.metadata.len() <= MAX_METADATA && endpoint.metadata.iter().all(fits),
+        || {
+            format!(
+                "metadata has at most {MAX_METADATA} entries of {MAX_METADATA_NAME} + {MAX_METADATA_VALUE} characters"
+            )
+        },
+    )
 }
 
 fn check_limits(endpoint: &Endpoint) -> Checked {
     if let Some(limit) = endpoint.rate_limit {
         let sound = limit.per_second.is_finite() && limit.per_second > 0.0 && limit.burst >= 1;
-        require(sound, || "rateLimit needs perSecond above 0 and burst of at least 1".to_owned())?;
+        require(sound, || {
+            "rateLimit needs perSecond above 0 and burst of at least 1".to_owned()
+        })?;
     }
     require(endpoint.max_in_flight.is_none_or(|n| (1..=1000).contains(&n)), || {
         "maxInFlight must be 1 to 1,000".to_owned()
     })?;
-    require(endpoint.timeout_sec.is_none_or(|n| (1..=60).contains(&n)), || "timeoutSec must be 1 to 60".to_owned())?;
+    require(endpoint.timeout_sec.is_none_or(|n| (1..=60).contains(&n)), || {
+        "timeoutSec must be 1 to 60".to_owned()
+    })?;
     let sound = |schedule: &Vec<i64>| {
         schedule.len() <= MAX_RETRIES && schedule.iter().all(|sec| (0..=MAX_RETRY_SEC).contains(sec))
     };
@@ -103,20 +134,28 @@ fn check_secrets(endpoint: &Endpoint) -> Checked {
     let previous = endpoint.previous_signing_secret.as_deref();
     let secrets = std::iter::once(endpoint.signing_secret.as_slice()).chain(previous);
     for sealed in secrets.chain(endpoint.headers.values().map(|v| v.as_slice())) {
-        require(Keyring::looks_sealed(sealed), || "secrets and header values must be encrypted".to_owned())?;
+        require(Keyring::looks_sealed(sealed), || {
+            "secrets and header values must be encrypted".to_owned()
+        })?;
     }
-    require(previous.is_some() == endpoint.previous_signing_secret_expires_at_ms.is_some(), || {
-        "a previous secret needs a time at which it expires".to_owned()
-    })?;
+    require(
+        previous.is_some() == endpoint.previous_signing_secret_expires_at_ms.is_some(),
+        || "a previous secret needs a time at which it expires".to_owned(),
+    )?;
     if endpoint.headers.len() > MAX_HEADERS {
-        return Err(Refusal::invalid(format!("an endpoint has at most {MAX_HEADERS} headers")));
+        return Err(Refusal::invalid(format!(
+            "an endpoint has at most {MAX_HEADERS} headers"
+        )));
     }
     for (name, value) in &endpoint.headers {
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        require((1..=MAX_HEADER_NAME).contains(&name.len()) && name.chars().all(token), || {
-            format!("header name {name:?} must be an HTTP token of at most {MAX_HEADER_NAME} characters")
+        require(
+            (1..=MAX_HEADER_NAME).contains(&name.len()) && name.chars().all(token),
+            || format!("header name {name:?} must be an HTTP token of at most {MAX_HEADER_NAME} characters"),
+        )?;
+        require(value.len() <= MAX_SEALED_HEADER_BYTES, || {
+            format!("the value of header {name} is too long")
         })?;
-        require(value.len() <= MAX_SEALED_HEADER_BYTES, || format!("the value of header {name} is too long"))?;
     }
     Ok(())
 }

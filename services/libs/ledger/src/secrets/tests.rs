@@ -14,10 +14,19 @@ fn sealed(keyring: &Keyring) -> Endpoint {
 fn after_rotation_both_secrets_sign_until_the_old_one_expires() {
     let keyring = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
     let rotated = rotate_secret(&sealed(&keyring), &keyring, "whsec_new", Some(100)).expect("the old secret opens");
-    assert_eq!(open_signing_secrets(&rotated, &keyring, 99).expect("both open"), ["whsec_new", "whsec_old"]);
-    assert_eq!(open_signing_secrets(&rotated, &keyring, 100).expect("it opens"), ["whsec_new"]);
+    assert_eq!(
+        open_signing_secrets(&rotated, &keyring, 99).expect("both open"),
+        ["whsec_new", "whsec_old"]
+    );
+    assert_eq!(
+        open_signing_secrets(&rotated, &keyring, 100).expect("it opens"),
+        ["whsec_new"]
+    );
     let at_once = rotate_secret(&rotated, &keyring, "whsec_3", None).expect("the old secret opens");
-    assert_eq!(open_signing_secrets(&at_once, &keyring, 0).expect("it opens"), ["whsec_3"]);
+    assert_eq!(
+        open_signing_secrets(&at_once, &keyring, 0).expect("it opens"),
+        ["whsec_3"]
+    );
     assert_eq!(at_once.previous_signing_secret, None);
 }
 
@@ -28,9 +37,14 @@ fn everything_is_sealed_again_with_the_current_key_once() {
     let endpoint = rotate_secret(&sealed(&old), &old, "whsec_new", Some(100)).expect("the old secret opens");
     let new_key = Keyring::generate_key();
     let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
-    let again = resealed(&endpoint, &ring).expect("everything opens").expect("everything changes");
+    let again = resealed(&endpoint, &ring)
+        .expect("everything opens")
+        .expect("everything changes");
     let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
-    assert_eq!(open_signing_secrets(&again, &alone, 0).expect("both open"), ["whsec_new", "whsec_old"]);
+    assert_eq!(
+        open_signing_secrets(&again, &alone, 0).expect("both open"),
+        ["whsec_new", "whsec_old"]
+    );
     assert_eq!(open_headers(&again, &alone).expect("it opens")["x-token"], "hush");
     assert_eq!(resealed(&again, &ring), Ok(None));
 }

@@ -1,6 +1,6 @@
 //! What one process has written, another sees at its next barrier; and nobody answers without a clerk.
 
-use crate::support::{Process, connect, keyring, endpoint, tenant, writer};
+use crate::support::{Process, connect, endpoint, keyring, tenant, writer};
 use kafka_log::Outgoing;
 use ledger::{Clerk, Entity, Error, Kind, Ledger, WriteError, Writer};
 use std::time::Duration;
@@ -16,11 +16,19 @@ async fn a_barrier_elsewhere_sees_what_a_put_returned_for() {
     for n in 0..50 {
         let tenant = tenant(&format!("tenant {n}"));
         let version = writer.put(tenant.clone().into(), Some(0)).await.expect("it is made");
-        assert_eq!(here.view().tenant(&tenant.id).map(|t| t.version), Some(version), "a writer sees its own write");
+        assert_eq!(
+            here.view().tenant(&tenant.id).map(|t| t.version),
+            Some(version),
+            "a writer sees its own write"
+        );
         let (view, same) = tokio::join!(elsewhere.barrier(), elsewhere.barrier());
         for view in [view, same] {
             let view = view.expect("the ledger can be read");
-            assert!(view.tenant(&tenant.id).is_some(), "tenant {n} is missing at {}", view.position());
+            assert!(
+                view.tenant(&tenant.id).is_some(),
+                "tenant {n} is missing at {}",
+                view.position()
+            );
         }
         let change = loop {
             let change = changes.recv().await.expect("changes arrive");
@@ -37,7 +45,9 @@ async fn a_view_without_secrets_holds_none() {
     let connection = connect().await;
     let _clerk = Process::clerk(&connection, None);
     let (_, writer) = writer(&connection).await;
-    let bare = Ledger::start_without_secrets(&connection).await.expect("the ledger is followed");
+    let bare = Ledger::start_without_secrets(&connection)
+        .await
+        .expect("the ledger is followed");
     let (owner, keyring) = (tenant("owner"), keyring());
     writer.put(owner.clone().into(), Some(0)).await.expect("it is made");
     let mut made = endpoint(&owner.id, &keyring, "whsec_x");
@@ -53,7 +63,11 @@ async fn without_a_clerk_a_writer_says_so() {
     let connection = connect().await;
     let ledger = Ledger::start(&connection).await.expect("the ledger is followed");
     let writer = Writer::start_with_timeout(&connection, &ledger, Duration::from_millis(500));
-    let result = writer.await.expect("a writer starts").remove(Kind::Tenant, "org_x", None).await;
+    let result = writer
+        .await
+        .expect("a writer starts")
+        .remove(Kind::Tenant, "org_x", None)
+        .await;
     assert!(matches!(result, Err(WriteError::NoClerk)));
 }
 
@@ -73,7 +87,11 @@ async fn a_shutdown_hands_the_office_over_at_once() {
     first.await.expect("no panic").expect("it ends well");
     let began = std::time::Instant::now();
     writer.put(tenant("two").into(), Some(0)).await.expect("it is made");
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -81,13 +99,22 @@ async fn other_lanes_than_at_first_start_are_a_clear_error() {
     let connection = connect().await;
     let mut clerk = Process::clerk(&connection, None);
     let (ledger, _) = writer(&connection).await;
-    let view = ledger.wait_until(|view| view.installation().is_some()).await.expect("the ledger can be read");
+    let view = ledger
+        .wait_until(|view| view.installation().is_some())
+        .await
+        .expect("the ledger can be read");
     assert_eq!(view.installation().map(|i| i.lanes), Some(4));
     clerk.kill();
     let mut options = crate::support::clerk_options();
     options.topics.lanes = 8;
     let ended = Clerk::run(&connection, &ledger, options, CancellationToken::new()).await;
-    assert!(matches!(ended, Err(Error::LanesDiffer { configured: 8, installed: 4 })));
+    assert!(matches!(
+        ended,
+        Err(Error::LanesDiffer {
+            configured: 8,
+            installed: 4
+        })
+    ));
 }
 
 #[tokio::test]
@@ -114,7 +141,10 @@ async fn a_damaged_ledger_blocks_and_never_skips() {
     let producer = kafka_log::Producer::new(&connection).expect("a producer starts");
     let position = producer.write(&record).await.expect("it is written");
     let blocked = ledger.barrier().await.expect_err("it can't be passed");
-    assert!(matches!(&blocked, Error::Blocked { offset, .. } if *offset == position.offset), "{blocked}");
+    assert!(
+        matches!(&blocked, Error::Blocked { offset, .. } if *offset == position.offset),
+        "{blocked}"
+    );
     assert_eq!(ledger.view().tenant(&owner.id).map(|t| t.version), Some(1));
     assert!(matches!(Ledger::start(&connection).await, Err(Error::Blocked { .. })));
 }

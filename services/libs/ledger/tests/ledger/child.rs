@@ -26,7 +26,9 @@ async fn clerk() {
     end_with_parent();
     let connection = connection();
     let ledger = Ledger::start(&connection).await.expect("the ledger is followed");
-    Clerk::run(&connection, &ledger, clerk_options(), CancellationToken::new()).await.expect("the clerk runs for ever");
+    Clerk::run(&connection, &ledger, clerk_options(), CancellationToken::new())
+        .await
+        .expect("the clerk runs for ever");
 }
 
 /// Adds 1 to counters that all writers share, 500 times in all, four at a time. Prints how many conflicts it met.
@@ -36,7 +38,9 @@ async fn writer() {
     end_with_parent();
     let connection = connection();
     let ledger = Ledger::start(&connection).await.expect("the ledger is followed");
-    let writer = Writer::start_with_timeout(&connection, &ledger, PATIENCE).await.expect("a writer starts");
+    let writer = Writer::start_with_timeout(&connection, &ledger, PATIENCE)
+        .await
+        .expect("a writer starts");
     let adders = (0..4).map(|adder| add(&ledger, &writer, adder));
     let conflicts: usize = futures::future::join_all(adders).await.into_iter().sum();
     println!("conflicts={conflicts}");

@@ -19,21 +19,32 @@ async fn four_processes_of_500_conflicting_writes_lose_no_update() {
     for writer in writers {
         let (lines, signal) = writer.end().await;
         assert_eq!(signal, None);
-        let counted = lines.iter().find_map(|l| l.split("conflicts=").nth(1)).expect("a writer counts its conflicts");
+        let counted = lines
+            .iter()
+            .find_map(|l| l.split("conflicts=").nth(1))
+            .expect("a writer counts its conflicts");
         conflicts += counted.trim().parse::<usize>().expect("it is a number");
     }
     assert!(conflicts > 0, "the writes were meant to conflict");
     println!("2000 writes, {conflicts} conflicts");
     let view = ledger.barrier().await.expect("the ledger can be read");
-    let sum: i64 = (0..4).filter_map(|n| view.tenant(&format!("org_counter{n}"))).map(|t| t.quotas.endpoints).sum();
+    let sum: i64 = (0..4)
+        .filter_map(|n| view.tenant(&format!("org_counter{n}")))
+        .map(|t| t.quotas.endpoints)
+        .sum();
     assert_eq!(sum, 2000);
     // Every version once, in order, each one more than the one before it.
     for n in 0..4 {
         let id = format!("org_counter{n}");
-        let versions = history(&connection).await.into_iter().filter(|(_, entry, _)| entry.id == id);
+        let versions = history(&connection)
+            .await
+            .into_iter()
+            .filter(|(_, entry, _)| entry.id == id);
         let mut expected = 1;
         for (_, entry, entity) in versions {
-            let Entity::Tenant(counter) = entity else { panic!("it is a tenant") };
+            let Entity::Tenant(counter) = entity else {
+                panic!("it is a tenant")
+            };
             assert_eq!((entry.version, counter.quotas.endpoints), (expected, expected - 1));
             expected += 1;
         }

@@ -16,8 +16,15 @@ async fn crash_at(step: &str) {
     let time = if step == "after_read" { 2 } else { 3 };
     let doomed = Process::clerk(&connection, Some(&format!("clerk.{step}:{time}")));
     let (ledger, writer) = writer(&connection).await;
+    ledger
+        .wait_until(|view| view.installation().is_some())
+        .await
+        .expect("the ledger can be read");
     let owner = tenant("owner");
-    writer.put(owner.clone().into(), Some(0)).await.expect("the first clerk is in office");
+    writer
+        .put(owner.clone().into(), Some(0))
+        .await
+        .expect("the first clerk is in office");
     let _successor = Process::clerk(&connection, None);
 
     let keyring = keyring();
@@ -44,8 +51,15 @@ async fn crash_at(step: &str) {
     let mut offsets = HashMap::new();
     for (offset, entry, _) in &history {
         assert_eq!(entry.version, 1, "{}/{} was written twice", entry.kind, entry.id);
-        assert_eq!(offsets.insert(entry.request_id.clone(), *offset), None, "one request was applied twice");
-        assert_eq!(view.version(ledger::Kind::parse(&entry.kind).expect("it is known"), &entry.id), 1);
+        assert_eq!(
+            offsets.insert(entry.request_id.clone(), *offset),
+            None,
+            "one request was applied twice"
+        );
+        assert_eq!(
+            view.version(ledger::Kind::parse(&entry.kind).expect("it is known"), &entry.id),
+            1
+        );
     }
     for entity in &wanted {
         assert_eq!(view.version(entity.kind(), entity.id()), 1);
@@ -57,7 +71,10 @@ async fn crash_at(step: &str) {
     assert!(offsets.is_empty(), "a change has no outcome: {offsets:?}");
     // Whatever number it has got: a dedicated endpoint's topic exists.
     let admin = kafka_log::Admin::new(&connection).expect("an admin client starts");
-    let topics = admin.topics(&connection.names().endpoint_prefix()).await.expect("topics can be listed");
+    let topics = admin
+        .topics(&connection.names().endpoint_prefix())
+        .await
+        .expect("topics can be listed");
     for endpoint in view.endpoints() {
         let number = endpoint.dedicated_topic.expect("there is room for dedicated topics");
         assert!(topics.contains_key(&connection.names().endpoint(&endpoint.id, number)));

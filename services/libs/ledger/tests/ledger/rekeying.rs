@@ -21,7 +21,10 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
     writer.put(made.clone().into(), Some(0)).await.expect("it is made");
     let stands = ledger.view().endpoint(&made.id).expect("it is there").clone();
     let rotated = rotate_secret(&stands, &old, "whsec_SECONDSECRET", Some(i64::MAX)).expect("the old secret opens");
-    writer.put(rotated.into(), Some(stands.version)).await.expect("it is rotated");
+    writer
+        .put(rotated.into(), Some(stands.version))
+        .await
+        .expect("it is rotated");
 
     let new_key = Keyring::generate_key();
     let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
@@ -31,10 +34,19 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
     let stands = ledger.view().endpoint(&made.id).expect("it is there").clone();
     let secrets = open_signing_secrets(&stands, &alone, 0).expect("the new key opens them");
     assert_eq!(secrets, ["whsec_SECONDSECRET", "whsec_FIRSTSECRET"]);
-    assert_eq!(open_headers(&stands, &alone).expect("the new key opens it")["authorization"], "Bearer HEADERSECRET");
+    assert_eq!(
+        open_headers(&stands, &alone).expect("the new key opens it")["authorization"],
+        "Bearer HEADERSECRET"
+    );
 
-    let deleted = Endpoint { status: "deleted".into(), ..stands.entity.as_ref().clone() };
-    writer.put(deleted.into(), Some(stands.version)).await.expect("it is deleted");
+    let deleted = Endpoint {
+        status: "deleted".into(),
+        ..stands.entity.as_ref().clone()
+    };
+    writer
+        .put(deleted.into(), Some(stands.version))
+        .await
+        .expect("it is deleted");
     let marker = ledger.view().endpoint(&made.id).expect("a marker stays").clone();
     assert!(entities::is_deleted(&marker) && marker.signing_secret.is_empty());
 
@@ -43,7 +55,13 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
         let records = read_all(&connection, &topic).await;
         assert!(!records.is_empty());
         for value in records.iter().filter_map(|r| r.value.as_deref()) {
-            for secret in ["whsec_", "FIRSTSECRET", "SECONDSECRET", "HEADERSECRET", plain_key.as_str()] {
+            for secret in [
+                "whsec_",
+                "FIRSTSECRET",
+                "SECONDSECRET",
+                "HEADERSECRET",
+                plain_key.as_str(),
+            ] {
                 let found = value.windows(secret.len()).any(|w| w == secret.as_bytes());
                 assert!(!found, "{secret} is in {topic}");
             }

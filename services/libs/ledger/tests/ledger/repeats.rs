@@ -12,18 +12,31 @@ async fn a_repeated_request_id_is_applied_once_also_by_the_next_clerk() {
     let wanted = tenant("one");
     let put = |request_id: &'static str| writer.put_with_request_id(request_id, wanted.clone().into(), None);
     let together = futures::future::join_all((0..5).map(|_| put("same"))).await;
-    assert!(together.into_iter().all(|r| matches!(r, Ok(1))), "in one batch or several, the answer is the same");
+    assert!(
+        together.into_iter().all(|r| matches!(r, Ok(1))),
+        "in one batch or several, the answer is the same"
+    );
     assert!(matches!(put("same").await, Ok(1)));
     let refuse = || writer.remove_with_request_id("refused", Kind::Tenant, "org_nobody", None);
     assert!(matches!(refuse().await, Err(WriteError::Refused { code, .. }) if code == "not_found"));
     first.kill();
     let _second = Process::clerk(&connection, None);
-    assert!(matches!(put("same").await, Ok(1)), "the next clerk knows what was decided");
+    assert!(
+        matches!(put("same").await, Ok(1)),
+        "the next clerk knows what was decided"
+    );
     assert!(matches!(refuse().await, Err(WriteError::Refused { code, .. }) if code == "not_found"));
     assert_eq!(put("another").await.expect("it is a new request"), 2);
     let view = ledger.barrier().await.expect("the ledger can be read");
     assert_eq!(view.tenant(&wanted.id).map(|t| t.version), Some(2));
-    assert_eq!(history(&connection).await.iter().filter(|(_, e, _)| e.id == wanted.id).count(), 2);
+    assert_eq!(
+        history(&connection)
+            .await
+            .iter()
+            .filter(|(_, e, _)| e.id == wanted.id)
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]

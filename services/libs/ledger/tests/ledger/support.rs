@@ -39,7 +39,9 @@ pub fn clerk_options() -> ClerkOptions {
 
 /// A connection with a new prefix, whose ledger topics exist.
 pub async fn connect() -> Connection {
-    let brokers = tokio::task::spawn_blocking(brokers::shared_bootstrap).await.expect("it doesn't panic");
+    let brokers = tokio::task::spawn_blocking(brokers::shared_bootstrap)
+        .await
+        .expect("it doesn't panic");
     let brokers = brokers.expect("a real kafka is needed");
     let connection = Connection::new(brokers, format!("t-{}.", uuid::Uuid::new_v4()), BTreeMap::new());
     let admin = Admin::new(&connection).expect("an admin client starts");
@@ -53,7 +55,9 @@ pub async fn connect() -> Connection {
 
 pub async fn writer(connection: &Connection) -> (Ledger, Writer) {
     let ledger = Ledger::start(connection).await.expect("the ledger is followed");
-    let writer = Writer::start_with_timeout(connection, &ledger, PATIENCE).await.expect("a writer starts");
+    let writer = Writer::start_with_timeout(connection, &ledger, PATIENCE)
+        .await
+        .expect("a writer starts");
     (ledger, writer)
 }
 
@@ -81,8 +85,16 @@ pub struct Process {
 impl Process {
     pub fn start(work: &str, connection: &Connection, crash_at: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a test knows its binary"));
-        command.args(["--exact", &format!("child::{work}"), "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(BROKERS, connection.brokers()).env(PREFIX, connection.names().prefix());
+        command.args([
+            "--exact",
+            &format!("child::{work}"),
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ]);
+        command
+            .env(BROKERS, connection.brokers())
+            .env(PREFIX, connection.names().prefix());
         command.env_remove("HOOKLINE_CRASH_AT");
         if let Some(point) = crash_at {
             command.env("HOOKLINE_CRASH_AT", point);
@@ -103,10 +115,16 @@ impl Process {
             let out = self.child.stdout.take().expect("standard output is piped");
             let lines = BufReader::new(out).lines().map_while(Result::ok).collect();
             let status = self.child.wait().expect("a child can be waited for");
-            assert!(status.success() || status.signal().is_some(), "the child failed: {status}");
+            assert!(
+                status.success() || status.signal().is_some(),
+                "the child failed: {status}"
+            );
             (lines, status.signal())
         });
-        tokio::time::timeout(Duration::from_secs(180), waited).await.expect("it ends in time").expect("no panic")
+        tokio::time::timeout(Duration::from_secs(180), waited)
+            .await
+            .expect("it ends in time")
+            .expect("no panic")
     }
 
     pub fn kill(&mut self) {
@@ -129,9 +147,15 @@ pub async fn read_all(connection: &Connection, topic: &str) -> Vec<Record> {
     let (_, end) = watermarks.range(topic, 0).await.expect("the topic exists");
     let reader = Reader::start(connection, &ReaderOptions::new("test")).expect("a reader starts");
     let (sink, mut items) = mpsc::channel(1024);
-    let options =
-        ReadOptions { report_reached: true, window_bytes: 64 << 20, ..ReadOptions::new(Start::Beginning) };
-    reader.add(TopicPartition::new(topic, 0), options, sink).await.expect("the topic can be read");
+    let options = ReadOptions {
+        report_reached: true,
+        window_bytes: 64 << 20,
+        ..ReadOptions::new(Start::Beginning)
+    };
+    reader
+        .add(TopicPartition::new(topic, 0), options, sink)
+        .await
+        .expect("the topic can be read");
     let mut records = Vec::new();
     loop {
         match items.recv().await.expect("the reader lives") {
@@ -157,5 +181,8 @@ pub async fn history(connection: &Connection) -> Vec<(i64, LedgerEntry, Entity)>
 pub async fn outcomes(connection: &Connection) -> Vec<LedgerOutcome> {
     let records = read_all(connection, &connection.names().ledger_outcomes()).await;
     let outcome = |r: &Record| codec::decode(r.value.as_deref().unwrap_or_default(), &OwnSchemas);
-    records.iter().map(|r| outcome(r).expect("an outcome decodes")).collect()
+    records
+        .iter()
+        .map(|r| outcome(r).expect("an outcome decodes"))
+        .collect()
 }

@@ -20,6 +20,10 @@ async fn throughput() {
         futures::future::join_all(work).await;
         let took = began.elapsed();
         let writes = f64::from(writers * each);
-        println!("{writers} writers: {:.0} writes/s, {:.1} ms each", writes / took.as_secs_f64(), took.as_secs_f64() * 1000.0 / f64::from(each));
+        println!(
+            "{writers} writers: {:.0} writes/s, {:.1} ms each",
+            writes / took.as_secs_f64(),
+            took.as_secs_f64() * 1000.0 / f64::from(each)
+        );
     }
 }

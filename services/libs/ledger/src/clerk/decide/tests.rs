@@ -5,7 +5,12 @@ use crate::{Keyring, entities, seal_signing_secret};
 use schemas::{SchemaEntry, Tenant};
 
 fn about() -> Circumstances {
-    Circumstances { dedicated_limit: 2, now_ms: 77, founding: false, topics: HashMap::new() }
+    Circumstances {
+        dedicated_limit: 2,
+        now_ms: 77,
+        founding: false,
+        topics: HashMap::new(),
+    }
 }
 
 fn request(entity: &Entity, expected_version: Option<i64>) -> LedgerRequest {
@@ -31,7 +36,10 @@ fn code(result: Result<Accepted, Refusal>) -> &'static str {
 fn ledger() -> (View, Tenant) {
     let mut view = View::default();
     for (fingerprint, _, schema) in codec::own_schemas() {
-        let entry = SchemaEntry { fingerprint: format!("{fingerprint:016x}"), schema: schema.into() };
+        let entry = SchemaEntry {
+            fingerprint: format!("{fingerprint:016x}"),
+            schema: schema.into(),
+        };
         put(&mut view, entry, Some(0)).expect("a schema is accepted");
     }
     let tenant = entities::new_tenant("A", vec!["platform".into()], 1);
@@ -54,9 +62,22 @@ fn versions_are_checked_and_counted() {
     let refused = put(&mut view, tenant.clone(), Some(2)).expect_err("it is at version 1");
     assert_eq!((refused.code, refused.version), ("conflict", 1));
     tenant.name = "B".into();
-    assert_eq!(put(&mut view, tenant.clone(), Some(1)).expect("version 1 is right").version, 2);
-    assert_eq!(put(&mut view, tenant.clone(), None).expect("any version will do").version, 3);
-    assert_eq!(view.tenant(&tenant.id).map(|t| (t.version, t.name.as_str())), Some((3, "B")));
+    assert_eq!(
+        put(&mut view, tenant.clone(), Some(1))
+            .expect("version 1 is right")
+            .version,
+        2
+    );
+    assert_eq!(
+        put(&mut view, tenant.clone(), None)
+            .expect("any version will do")
+            .version,
+        3
+    );
+    assert_eq!(
+        view.tenant(&tenant.id).map(|t| (t.version, t.name.as_str())),
+        Some((3, "B"))
+    );
     tenant.id = "org_unknown".into();
     assert_eq!(code(put(&mut view, tenant, Some(1))), "not_found");
 }
@@ -77,11 +98,23 @@ fn two_keys_never_share_a_hash() {
     let (mut view, tenant) = ledger();
     let (key, plain) = entities::new_api_key(&tenant.id, vec!["webhooks".into()], None, 1);
     put(&mut view, key.clone(), Some(0)).expect("a key is accepted");
-    assert_eq!(view.key_by_hash(&entities::hash_key(&plain)).map(|k| k.id.clone()), Some(key.id.clone()));
-    let twin = ApiKey { id: "key_twin".into(), ..key.clone() };
+    assert_eq!(
+        view.key_by_hash(&entities::hash_key(&plain)).map(|k| k.id.clone()),
+        Some(key.id.clone())
+    );
+    let twin = ApiKey {
+        id: "key_twin".into(),
+        ..key.clone()
+    };
     assert_eq!(code(put(&mut view, twin, Some(0))), "exists");
-    let removal = LedgerRequest { entity: None, ..request(&Entity::from(key.clone()), Some(1)) };
-    assert_eq!(decide(&mut view, &removal, &about()).expect("a key is removed").version, 0);
+    let removal = LedgerRequest {
+        entity: None,
+        ..request(&Entity::from(key.clone()), Some(1))
+    };
+    assert_eq!(
+        decide(&mut view, &removal, &about()).expect("a key is removed").version,
+        0
+    );
     assert!(view.key_by_hash(&key.hash).is_none() && view.keys_of(&tenant.id).next().is_none());
 }
 
@@ -99,10 +132,21 @@ fn auto_is_dedicated_below_the_limit_then_shared_and_dedicated_is_refused_beyond
     assert_eq!(topic(&mut view, "auto"), Ok(Some(1)));
     assert_eq!(topic(&mut view, "dedicated"), Ok(Some(1)));
     assert_eq!(topic(&mut view, "auto"), Ok(None));
-    assert_eq!(topic(&mut view, "dedicated").expect_err("the limit is reached").code, "quota");
+    assert_eq!(
+        topic(&mut view, "dedicated").expect_err("the limit is reached").code,
+        "quota"
+    );
     // A deleted one gives its place back.
-    let (id, version) = view.endpoints().find(|e| e.dedicated_topic.is_some()).map(|e| (e.id.clone(), e.version)).expect("there are two");
-    let gone = Endpoint { id: id.clone(), status: "deleted".into(), ..endpoint(&tenant, "auto") };
+    let (id, version) = view
+        .endpoints()
+        .find(|e| e.dedicated_topic.is_some())
+        .map(|e| (e.id.clone(), e.version))
+        .expect("there are two");
+    let gone = Endpoint {
+        id: id.clone(),
+        status: "deleted".into(),
+        ..endpoint(&tenant, "auto")
+    };
     put(&mut view, gone, Some(version)).expect("an endpoint can be deleted");
     assert_eq!(topic(&mut view, "dedicated"), Ok(Some(1)));
 }
@@ -118,7 +162,10 @@ fn a_taken_topic_name_is_not_used_and_a_refused_one_refuses_the_endpoint() {
     let about = Circumstances { topics, ..about() };
     let accepted = decide(&mut view, &request(&first.into(), Some(0)), &about).expect("another number will do");
     assert_eq!(accepted.new_topic, Some(2));
-    assert_eq!(code(decide(&mut view, &request(&second.into(), Some(0)), &about)), "invalid");
+    assert_eq!(
+        code(decide(&mut view, &request(&second.into(), Some(0)), &about)),
+        "invalid"
+    );
 }
 
 #[test]
@@ -129,7 +176,15 @@ fn the_quota_counts_what_is_not_deleted() {
     let first = endpoint(&tenant, "shared");
     put(&mut view, first.clone(), Some(0)).expect("it is within the quota");
     assert_eq!(code(put(&mut view, endpoint(&tenant, "shared"), Some(0))), "quota");
-    put(&mut view, Endpoint { status: "deleted".into(), ..first }, Some(1)).expect("an endpoint can be deleted");
+    put(
+        &mut view,
+        Endpoint {
+            status: "deleted".into(),
+            ..first
+        },
+        Some(1),
+    )
+    .expect("an endpoint can be deleted");
     put(&mut view, endpoint(&tenant, "shared"), Some(0)).expect("there is room again");
 }
 
@@ -138,10 +193,16 @@ fn a_deleted_endpoint_stays_as_a_marker_without_secrets() {
     let (mut view, tenant) = ledger();
     let made = endpoint(&tenant, "dedicated");
     put(&mut view, made.clone(), Some(0)).expect("an endpoint is accepted");
-    let deleted = Endpoint { status: "deleted".into(), ..made.clone() };
+    let deleted = Endpoint {
+        status: "deleted".into(),
+        ..made.clone()
+    };
     put(&mut view, deleted, Some(1)).expect("an endpoint can be deleted");
     let marker = view.endpoint(&made.id).expect("a marker stays");
-    assert_eq!((marker.status.as_str(), marker.url.as_str(), marker.dedicated_topic), ("deleted", "", Some(1)));
+    assert_eq!(
+        (marker.status.as_str(), marker.url.as_str(), marker.dedicated_topic),
+        ("deleted", "", Some(1))
+    );
     assert!(marker.signing_secret.is_empty() && marker.headers.is_empty());
     assert_eq!(marker.tenant, tenant.id);
     assert_eq!(code(put(&mut view, made, None)), "not_found");
@@ -154,10 +215,31 @@ fn an_endpoint_keeps_tenant_placement_and_topic() {
     put(&mut view, made.clone(), Some(0)).expect("an endpoint is accepted");
     let other = entities::new_tenant("B", vec![], 1);
     put(&mut view, other.clone(), Some(0)).expect("a tenant is accepted");
-    assert_eq!(code(put(&mut view, Endpoint { tenant: other.id, ..made.clone() }, None)), "invalid");
-    let moved = put(&mut view, Endpoint { placement: "shared".into(), ..made.clone() }, None);
+    assert_eq!(
+        code(put(
+            &mut view,
+            Endpoint {
+                tenant: other.id,
+                ..made.clone()
+            },
+            None
+        )),
+        "invalid"
+    );
+    let moved = put(
+        &mut view,
+        Endpoint {
+            placement: "shared".into(),
+            ..made.clone()
+        },
+        None,
+    );
     assert!(moved.expect_err("it can't move yet").message.contains("later version"));
-    let paused = Endpoint { status: "paused".into(), dedicated_topic: None, ..made.clone() };
+    let paused = Endpoint {
+        status: "paused".into(),
+        dedicated_topic: None,
+        ..made.clone()
+    };
     put(&mut view, paused, None).expect("it can be paused");
     let stands = view.endpoint(&made.id).expect("it is there");
     assert_eq!((stands.status.as_str(), stands.dedicated_topic), ("paused", Some(1)));
@@ -168,11 +250,26 @@ fn what_a_later_version_brings_is_refused_with_a_clear_message() {
     let (mut view, tenant) = ledger();
     let base = endpoint(&tenant, "auto");
     let later = [
-        Endpoint { ordering: "endpoint".into(), ..base.clone() },
-        Endpoint { on_exhausted: "block".into(), ..base.clone() },
-        Endpoint { envelope: "cloudevents".into(), ..base.clone() },
-        Endpoint { envelope: "raw".into(), ..base.clone() },
-        Endpoint { signature_scheme: "v1a".into(), ..base.clone() },
+        Endpoint {
+            ordering: "endpoint".into(),
+            ..base.clone()
+        },
+        Endpoint {
+            on_exhausted: "block".into(),
+            ..base.clone()
+        },
+        Endpoint {
+            envelope: "cloudevents".into(),
+            ..base.clone()
+        },
+        Endpoint {
+            envelope: "raw".into(),
+            ..base.clone()
+        },
+        Endpoint {
+            signature_scheme: "v1a".into(),
+            ..base.clone()
+        },
     ];
     for endpoint in later {
         let refused = put(&mut view, endpoint, Some(0)).expect_err("it is refused");
@@ -184,20 +281,32 @@ fn what_a_later_version_brings_is_refused_with_a_clear_message() {
 #[test]
 fn invariant_5_nothing_in_clear_is_accepted() {
     let (mut view, tenant) = ledger();
-    let clear = Endpoint { signing_secret: b"whsec_clear".to_vec(), ..endpoint(&tenant, "auto") };
+    let clear = Endpoint {
+        signing_secret: b"whsec_clear".to_vec(),
+        ..endpoint(&tenant, "auto")
+    };
     assert_eq!(code(put(&mut view, clear, Some(0))), "invalid");
     let mut header = endpoint(&tenant, "auto");
-    header.headers.insert("authorization".into(), serde_bytes::ByteBuf::from(b"Bearer x".to_vec()));
+    header
+        .headers
+        .insert("authorization".into(), serde_bytes::ByteBuf::from(b"Bearer x".to_vec()));
     assert_eq!(code(put(&mut view, header, Some(0))), "invalid");
 }
 
 #[test]
 fn nobody_but_the_clerk_writes_the_installation() {
     let (mut view, _) = ledger();
-    let installation = schemas::Installation { incarnation: "x".into(), lanes: 1, created_at_ms: 1 };
+    let installation = schemas::Installation {
+        incarnation: "x".into(),
+        lanes: 1,
+        created_at_ms: 1,
+    };
     let entity = Entity::Installation(Arc::new(installation));
     assert_eq!(code(decide(&mut view, &request(&entity, Some(0)), &about())), "invalid");
-    let founding = Circumstances { founding: true, ..about() };
+    let founding = Circumstances {
+        founding: true,
+        ..about()
+    };
     decide(&mut view, &request(&entity, Some(0)), &founding).expect("the clerk may");
     assert!(view.installation().is_some());
 }
@@ -206,5 +315,10 @@ fn nobody_but_the_clerk_writes_the_installation() {
 fn an_unregistered_record_schema_is_refused() {
     let mut view = View::default();
     let tenant = entities::new_tenant("A", vec![], 1);
-    assert!(put(&mut view, tenant, Some(0)).expect_err("its schema is missing").message.contains("register"));
+    assert!(
+        put(&mut view, tenant, Some(0))
+            .expect_err("its schema is missing")
+            .message
+            .contains("register")
+    );
 }
