@@ -5,7 +5,10 @@ use delivery_core::{
     murmur2,
     tier::{Hop, next_hop},
 };
-use kafka_log::{Commit, Connection, Membership, Names, Outgoing, RETRY_TIERS_SEC, TopicPartition, Transaction, TransactionalProducer};
+use kafka_log::{
+    Commit, Connection, Membership, Names, Outgoing, RETRY_TIERS_SEC, TopicPartition, Transaction,
+    TransactionalProducer,
+};
 use runtime::{CancellationToken, clock::now_ms, crash_point};
 use schemas::Delivery;
 use std::{sync::Arc, time::Duration};
@@ -47,7 +50,12 @@ impl Mover {
     ) -> Result<Self, Error> {
         let names = connection.names().clone();
         let producer = TransactionalProducer::start(connection, &names.scheduler_transaction(partition)).await?;
-        Ok(Self { producer, membership, names, lanes })
+        Ok(Self {
+            producer,
+            membership,
+            names,
+            lanes,
+        })
     }
 
     /// Moves all of `batch` on and commits `offsets`. After an error nothing is known: start again from what is
@@ -78,12 +86,23 @@ impl Mover {
             .map(|due| self.next(due, now_ms))
             .collect::<Result<_, _>>()
             .map_err(|e| Failure::Restart(e.into()))?;
-        let transaction = self.producer.begin().await.map_err(|error| Failure::Restart(error.into()))?;
+        let transaction = self
+            .producer
+            .begin()
+            .await
+            .map_err(|error| Failure::Restart(error.into()))?;
         crash_point("scheduler.after_begin");
         if let Err(error) = fill(&transaction, &moves, offsets, &self.membership).await {
             // Only the transaction itself tells whether this producer is finished; a record's own error doesn't.
-            transaction.abort().await.map_err(|error| Failure::Restart(error.into()))?;
-            return Err(if error.is_fenced() { Failure::Restart(error.into()) } else { Failure::Again(error.into()) });
+            transaction
+                .abort()
+                .await
+                .map_err(|error| Failure::Restart(error.into()))?;
+            return Err(if error.is_fenced() {
+                Failure::Restart(error.into())
+            } else {
+                Failure::Again(error.into())
+            });
         }
         transaction.commit().await.map_err(|error| match error {
             kafka_log::Error::Aborted(_) => Failure::Again(error.into()),
@@ -110,7 +129,12 @@ impl Mover {
             };
         let partition = murmur2::partition(&endpoint, partitions);
         let mut outgoing = Outgoing::new(topic, partition, endpoint, schemas::encode(&delivery)?);
-        outgoing.headers = due.record.headers.iter().map(|(name, value)| (name.clone(), value.to_vec())).collect();
+        outgoing.headers = due
+            .record
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_vec()))
+            .collect();
         Ok(Move { outgoing, released })
     }
 }
@@ -129,7 +153,9 @@ async fn fill(
         ack.await?;
     }
     crash_point("scheduler.after_produce");
-    transaction.commit_offsets(offsets, membership.group_metadata()?).await?;
+    transaction
+        .commit_offsets(offsets, membership.group_metadata()?)
+        .await?;
     crash_point("scheduler.after_offsets");
     Ok(())
 }

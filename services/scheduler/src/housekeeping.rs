@@ -25,7 +25,14 @@ impl Housekeeping {
     pub(crate) fn new(shared: Arc<Shared>, partition: i32) -> Self {
         let now = Instant::now();
         let truncate_at = now + shared.options.truncate_every;
-        Self { shared, partition, truncated: Vec::new(), truncate_at, keep_offsets_at: now, gauges_at: now }
+        Self {
+            shared,
+            partition,
+            truncated: Vec::new(),
+            truncate_at,
+            keep_offsets_at: now,
+            gauges_at: now,
+        }
     }
 
     /// Does what is due by now.
@@ -49,16 +56,26 @@ impl Housekeeping {
     pub(crate) async fn keep_offsets(&mut self, queues: &[Queue]) -> Result<(), Error> {
         let commits = queues
             .iter()
-            .map(|queue| Commit { partition: self.of(queue), offset: queue.settled, metadata: String::new() })
+            .map(|queue| Commit {
+                partition: self.of(queue),
+                offset: queue.settled,
+                metadata: String::new(),
+            })
             .collect();
-        self.shared.membership.commit(vec![(self.shared.owned_by(self.partition), commits)]).await?;
+        self.shared
+            .membership
+            .commit(vec![(self.shared.owned_by(self.partition), commits)])
+            .await?;
         self.keep_offsets_at = Instant::now() + KEEP_OFFSETS_EVERY;
         Ok(())
     }
 
     async fn truncate(&mut self, queues: &[Queue]) {
         self.truncated.resize(queues.len(), 0);
-        let changed = queues.iter().zip(&self.truncated).filter(|(queue, truncated)| queue.settled > **truncated);
+        let changed = queues
+            .iter()
+            .zip(&self.truncated)
+            .filter(|(queue, truncated)| queue.settled > **truncated);
         let below: Vec<(TopicPartition, i64)> = changed.map(|(queue, _)| (self.of(queue), queue.settled)).collect();
         match self.shared.admin.delete_records(&below).await {
             Ok(()) => self.truncated = queues.iter().map(|queue| queue.settled).collect(),

@@ -65,11 +65,17 @@ impl Janitor {
         }
         let mut found = HashMap::new();
         for topic in topics.into_keys() {
-            let Some(useless) = self.judge(&topic, &view) else { continue };
+            let Some(useless) = self.judge(&topic, &view) else {
+                continue;
+            };
             if !self.is_done_with(&topic, useless).await? {
                 continue;
             }
-            let since = self.suspects.get(&topic).filter(|(former, _)| *former == useless).map(|(_, since)| *since);
+            let since = self
+                .suspects
+                .get(&topic)
+                .filter(|(former, _)| *former == useless)
+                .map(|(_, since)| *since);
             match since {
                 Some(since) if since.elapsed() >= self.shared.options.janitor_every / 2 => {
                     self.shared.admin.delete(&topic).await?;
@@ -87,7 +93,9 @@ impl Janitor {
 
     fn judge(&self, topic: &str, view: &View) -> Option<Useless> {
         let (id, number) = self.shared.connection.names().parse_endpoint(topic)?;
-        let Some(endpoint) = view.endpoint(id) else { return Some(Useless::Orphan) };
+        let Some(endpoint) = view.endpoint(id) else {
+            return Some(Useless::Orphan);
+        };
         let lives_here = endpoint.status != "deleted" && endpoint.dedicated_topic == Some(number);
         (!lives_here).then_some(Useless::Left { since: endpoint.offset })
     }

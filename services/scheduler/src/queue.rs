@@ -35,15 +35,27 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 enum Head {
     Unread,
-    Ready { delivery: Box<Delivery>, due_ms: i64 },
+    Ready {
+        delivery: Box<Delivery>,
+        due_ms: i64,
+    },
     /// Can't be decoded yet, and nothing may overtake it.
-    Blocked { alerted: Instant },
+    Blocked {
+        alerted: Instant,
+    },
 }
 
 impl Queue {
     pub(crate) fn new(tier: usize, delay_sec: u32, topic: Arc<str>, start: i64) -> Self {
         let delay_ms = i64::from(delay_sec) * 1000;
-        Self { tier, delay_ms, topic, records: VecDeque::new(), head: Head::Unread, settled: start }
+        Self {
+            tier,
+            delay_ms,
+            topic,
+            records: VecDeque::new(),
+            head: Head::Unread,
+            settled: start,
+        }
     }
 
     pub(crate) fn topic(&self) -> &Arc<str> {
@@ -77,7 +89,10 @@ impl Queue {
         match decode(record, schemas) {
             Ok(delivery) => {
                 let due_ms = (record.timestamp_ms + self.delay_ms).min(delivery.due_at_ms);
-                self.head = Head::Ready { delivery: Box::new(delivery), due_ms };
+                self.head = Head::Ready {
+                    delivery: Box::new(delivery),
+                    due_ms,
+                };
                 Some(due_ms)
             }
             Err(error) => {
@@ -92,9 +107,15 @@ impl Queue {
         if self.due_ms(schemas)? > now_ms {
             return None;
         }
-        let Head::Ready { delivery, .. } = std::mem::replace(&mut self.head, Head::Unread) else { return None };
+        let Head::Ready { delivery, .. } = std::mem::replace(&mut self.head, Head::Unread) else {
+            return None;
+        };
         let record = self.records.pop_front()?;
-        Some(Due { tier: self.tier, record, delivery: *delivery })
+        Some(Due {
+            tier: self.tier,
+            record,
+            delivery: *delivery,
+        })
     }
 
     fn block(&mut self, error: &DecodeError) {
@@ -103,7 +124,9 @@ impl Queue {
         {
             return;
         }
-        self.head = Head::Blocked { alerted: Instant::now() };
+        self.head = Head::Blocked {
+            alerted: Instant::now(),
+        };
         if let Some(record) = self.records.front() {
             let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
             tracing::error!(
@@ -115,6 +138,9 @@ impl Queue {
 }
 
 fn decode(record: &Record, schemas: &dyn WriterSchemas) -> Result<Delivery, DecodeError> {
-    let value = record.value.as_ref().ok_or_else(|| DecodeError::Corrupt("no value".into()))?;
+    let value = record
+        .value
+        .as_ref()
+        .ok_or_else(|| DecodeError::Corrupt("no value".into()))?;
     schemas::decode(value, schemas)
 }

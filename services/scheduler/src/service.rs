@@ -57,7 +57,10 @@ impl Service {
             reader: Reader::start(connection, &reading)?,
             admin: Admin::new(connection)?,
         });
-        let mut owner = Owner { shared, running: HashMap::new() };
+        let mut owner = Owner {
+            shared,
+            running: HashMap::new(),
+        };
         let ended = owner.follow(ownership, &shutdown).await;
         owner.end().await;
         ended
@@ -106,8 +109,10 @@ impl Owner {
     }
 
     async fn stop(&mut self, partitions: Vec<i32>, patience: Duration) {
-        let stopped: Vec<(i32, Running)> =
-            partitions.into_iter().filter_map(|partition| Some((partition, self.running.remove(&partition)?))).collect();
+        let stopped: Vec<(i32, Running)> = partitions
+            .into_iter()
+            .filter_map(|partition| Some((partition, self.running.remove(&partition)?)))
+            .collect();
         for (_, running) in &stopped {
             running.cancel.cancel();
         }
@@ -139,7 +144,9 @@ async fn own(shared: Arc<Shared>, partition: i32, cancel: CancellationToken) {
     let mut backoff = FIRST_BACKOFF;
     while !cancel.is_cancelled() {
         let began = tokio::time::Instant::now();
-        let Err(error) = work(&shared, partition, &cancel).await else { break };
+        let Err(error) = work(&shared, partition, &cancel).await else {
+            break;
+        };
         if cancel.is_cancelled() || !shared.membership.owns(&shared.owned_by(partition)) {
             tracing::info!(partition, %error, "another scheduler has taken this partition over");
             break;
@@ -162,7 +169,10 @@ async fn own(shared: Arc<Shared>, partition: i32, cancel: CancellationToken) {
 }
 
 async fn work(shared: &Arc<Shared>, partition: i32, cancel: &CancellationToken) -> Result<(), Error> {
-    match cancel.run_until_cancelled(Worker::start(shared.clone(), partition)).await {
+    match cancel
+        .run_until_cancelled(Worker::start(shared.clone(), partition))
+        .await
+    {
         Some(worker) => worker?.run(cancel).await,
         None => Ok(()),
     }

@@ -40,7 +40,10 @@ impl Shared {
     /// Partition `partition` of every retry topic, in the order of the tiers.
     pub(crate) fn partitions(&self, partition: i32) -> Vec<TopicPartition> {
         let names = self.connection.names();
-        RETRY_TIERS_SEC.iter().map(|tier| TopicPartition::new(names.retry(*tier), partition)).collect()
+        RETRY_TIERS_SEC
+            .iter()
+            .map(|tier| TopicPartition::new(names.retry(*tier), partition))
+            .collect()
     }
 }
 
@@ -70,7 +73,14 @@ impl Worker {
             queues.push(Queue::new(tier, RETRY_TIERS_SEC[tier], topic, first));
         }
         let housekeeping = Housekeeping::new(shared.clone(), partition);
-        let mut worker = Self { shared, partition, mover, queues, items, housekeeping };
+        let mut worker = Self {
+            shared,
+            partition,
+            mover,
+            queues,
+            items,
+            housekeeping,
+        };
         worker.housekeeping.keep_offsets(&worker.queues).await?;
         tracing::info!(partition, "waiting deliveries are watched");
         Ok(worker)
@@ -146,7 +156,11 @@ impl Worker {
 
     fn settle(&mut self, offsets: &[Commit]) {
         for commit in offsets {
-            if let Some(queue) = self.queues.iter_mut().find(|queue| *queue.topic() == commit.partition.topic) {
+            if let Some(queue) = self
+                .queues
+                .iter_mut()
+                .find(|queue| *queue.topic() == commit.partition.topic)
+            {
                 queue.settled = commit.offset;
             }
         }

@@ -9,9 +9,13 @@ pub enum Error {
     Ledger(#[from] ledger::Error),
     #[error(transparent)]
     Encode(#[from] schemas::EncodeError),
-    #[error("another replay or purge took partition {partition} of the dead letters over; wait for it, then run this again")]
+    #[error(
+        "another replay or purge took partition {partition} of the dead letters over; wait for it, then run this again"
+    )]
     TakenOver { partition: i32 },
-    #[error("nothing more of partition {partition} of the dead letters arrived; check the brokers, then run this again")]
+    #[error(
+        "nothing more of partition {partition} of the dead letters arrived; check the brokers, then run this again"
+    )]
     Stalled { partition: i32 },
 }
 

@@ -39,11 +39,13 @@ pub async fn export(
     out: &mut (dyn io::Write + Send),
 ) -> Result<io::Result<Scanned>, Error> {
     let mut failed = None;
-    let scanned = scan(connection, schemas, filter, |entry| match writeln!(out, "{}", to_json(&entry)) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
+    let scanned = scan(connection, schemas, filter, |entry| {
+        match writeln!(out, "{}", to_json(&entry)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
         }
     })
     .await?;

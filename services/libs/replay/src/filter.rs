@@ -23,7 +23,10 @@ pub struct Filter {
 impl Filter {
     /// One delivery.
     pub fn id(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), ..Self::default() }
+        Self {
+            id: Some(id.into()),
+            ..Self::default()
+        }
     }
 
     /// Whether it is meant; the limit is not looked at.

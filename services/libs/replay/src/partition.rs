@@ -35,7 +35,13 @@ impl DeadLetters {
         let mut reading = ReaderOptions::new("dlq");
         reading.fetch_wait = FETCH_WAIT;
         let reader = Reader::start(connection, &reading)?;
-        Ok(Self { reader, watermarks, topic, partitions, hashers: (RandomState::new(), RandomState::new()) })
+        Ok(Self {
+            reader,
+            watermarks,
+            topic,
+            partitions,
+            hashers: (RandomState::new(), RandomState::new()),
+        })
     }
 
     /// What is dead in a partition, up to its end at this moment.
@@ -52,8 +58,16 @@ impl DeadLetters {
                 latest.remove(&hash);
             }
         }
-        let records = if latest.is_empty() { None } else { Some(self.read(partition, end).await?) };
-        Ok(Live { letters: self, latest, records })
+        let records = if latest.is_empty() {
+            None
+        } else {
+            Some(self.read(partition, end).await?)
+        };
+        Ok(Live {
+            letters: self,
+            latest,
+            records,
+        })
     }
 
     /// Two independent 64-bit hashes: ids that share both don't occur.
@@ -63,9 +77,28 @@ impl DeadLetters {
 
     async fn read(&self, partition: i32, end: i64) -> Result<Records, Error> {
         let (sink, items) = mpsc::channel(CHANNEL_RECORDS);
-        let options = ReadOptions { start: Start::Beginning, window_bytes: WINDOW_BYTES, report_reached: true };
-        let next = self.reader.add(TopicPartition { topic: self.topic.clone(), partition }, options, sink).await?;
-        Ok(Records { items, partition, next, end })
+        let options = ReadOptions {
+            start: Start::Beginning,
+            window_bytes: WINDOW_BYTES,
+            report_reached: true,
+        };
+        let next = self
+            .reader
+            .add(
+                TopicPartition {
+                    topic: self.topic.clone(),
+                    partition,
+                },
+                options,
+                sink,
+            )
+            .await?;
+        Ok(Records {
+            items,
+            partition,
+            next,
+            end,
+        })
     }
 }
 
@@ -78,7 +111,9 @@ pub(crate) struct Live<'a> {
 
 impl Live<'_> {
     pub(crate) async fn next(&mut self) -> Result<Option<Record>, Error> {
-        let Some(records) = &mut self.records else { return Ok(None) };
+        let Some(records) = &mut self.records else {
+            return Ok(None);
+        };
         while let Some(record) = records.next().await? {
             let hash = record.key.as_ref().map(|key| self.letters.hash(key));
             if hash.is_some_and(|hash| self.latest.get(&hash) == Some(&record.offset)) {
@@ -100,7 +135,9 @@ struct Records {
 impl Records {
     async fn next(&mut self) -> Result<Option<Record>, Error> {
         while self.next < self.end {
-            let stalled = Error::Stalled { partition: self.partition };
+            let stalled = Error::Stalled {
+                partition: self.partition,
+            };
             match tokio::time::timeout(STALLED, self.items.recv()).await {
                 Ok(Some(Item::Record(record))) if record.offset >= self.end => self.next = self.end,
                 Ok(Some(Item::Record(record))) => {

@@ -17,7 +17,12 @@ pub struct Request {
 
 impl Request {
     pub fn new(filter: Filter, by: impl Into<String>) -> Self {
-        Self { filter, rate_per_sec: None, dry_run: false, by: by.into() }
+        Self {
+            filter,
+            rate_per_sec: None,
+            dry_run: false,
+            by: by.into(),
+        }
     }
 }
 

@@ -71,7 +71,11 @@ pub async fn show(
 /// None, and an error in the log, when it can't be decoded.
 pub(crate) fn read(record: &Record, schemas: &dyn WriterSchemas) -> Option<DeadLetterEntry> {
     match schemas::decode(record.value.as_ref()?, schemas) {
-        Ok(dead_letter) => Some(DeadLetterEntry { partition: record.partition, offset: record.offset, dead_letter }),
+        Ok(dead_letter) => Some(DeadLetterEntry {
+            partition: record.partition,
+            offset: record.offset,
+            dead_letter,
+        }),
         Err(error) => {
             let (partition, offset) = (record.partition, record.offset);
             tracing::error!(partition, offset, %error, "a dead letter can't be decoded; it stays where it is");

@@ -59,8 +59,20 @@ async fn sweep<P: FnMut(&Progress) + Send>(
     let pace = Pace::new(request.rate_per_sec);
     let targets = Targets::find(connection, action, request.by.clone()).await?;
     let partitions = request.filter.partitions(letters.partitions);
-    let counted = Progress { partitions: partitions.len(), ..Progress::default() };
-    let mut sweep = Sweep { ledger, request, targets, pace, cancel, progress, counted, summary: Summary::default() };
+    let counted = Progress {
+        partitions: partitions.len(),
+        ..Progress::default()
+    };
+    let mut sweep = Sweep {
+        ledger,
+        request,
+        targets,
+        pace,
+        cancel,
+        progress,
+        counted,
+        summary: Summary::default(),
+    };
     for partition in partitions {
         if sweep.is_over() {
             break;
@@ -115,7 +127,9 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
                     self.summary.cancelled = true;
                     return Ok(());
                 }
-                self.commit(producer, &batch).await.map_err(|error| taken_over(error, partition))?;
+                self.commit(producer, &batch)
+                    .await
+                    .map_err(|error| taken_over(error, partition))?;
             }
             self.summary.done += batch.len() as u64;
             self.counted.done = self.summary.done;
@@ -169,7 +183,11 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
 
     fn skip(&mut self, endpoint_id: String, message: String) {
         self.counted.skipped += 1;
-        let skipped = self.summary.skipped.entry(endpoint_id).or_insert(Skipped { count: 0, message });
+        let skipped = self
+            .summary
+            .skipped
+            .entry(endpoint_id)
+            .or_insert(Skipped { count: 0, message });
         skipped.count += 1;
     }
 
@@ -234,11 +252,19 @@ struct Pace {
 
 impl Pace {
     fn new(rate_per_sec: Option<NonZeroU32>) -> Self {
-        let Some(rate) = rate_per_sec else { return Self { batch: MAX_BATCH, limiter: None } };
+        let Some(rate) = rate_per_sec else {
+            return Self {
+                batch: MAX_BATCH,
+                limiter: None,
+            };
+        };
         // Four batches a second, so that a slow replay flows and can be cancelled quickly.
         let batch = NonZeroU32::new((rate.get() / 4).min(MAX_BATCH)).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(rate).allow_burst(batch);
-        Self { batch: batch.get(), limiter: Some(RateLimiter::direct(quota)) }
+        Self {
+            batch: batch.get(),
+            limiter: Some(RateLimiter::direct(quota)),
+        }
     }
 
     async fn wait(&self, records: usize) {

@@ -49,13 +49,21 @@ pub(super) async fn is_read_to_end(
     let partition = TopicPartition::new(topic, 0);
     let committed = dispatcher.committed(vec![partition.clone()]).await?;
     let (first, end) = watermarks.range(topic, 0).await?;
-    let from = committed.first().and_then(|committed| committed.offset).unwrap_or(first).max(first);
+    let from = committed
+        .first()
+        .and_then(|committed| committed.offset)
+        .unwrap_or(first)
+        .max(first);
     if from >= end {
         return Ok(true);
     }
     // Only transaction markers may be left, which nobody commits past.
     let (sink, mut items) = mpsc::channel(1);
-    let read = ReadOptions { start: Start::Offset(from), window_bytes: 1, report_reached: true };
+    let read = ReadOptions {
+        start: Start::Offset(from),
+        window_bytes: 1,
+        report_reached: true,
+    };
     shared.reader.add(partition.clone(), read, sink).await?;
     let empty = tokio::time::timeout(LOOK, async {
         loop {

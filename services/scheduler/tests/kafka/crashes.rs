@@ -1,6 +1,6 @@
 //! A scheduler that dies at any moment: its successor goes on exactly where it ended.
 
-use crate::support::{World};
+use crate::support::World;
 use anyhow::{Result, ensure};
 use ledger::Ledger;
 use runtime::CancellationToken;
@@ -44,8 +44,14 @@ async fn resumes_after(point: &'static str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_anywhere_in_a_transaction_forks_no_chain() -> Result<()> {
-    tokio::try_join!(resumes_after("scheduler.after_begin"), resumes_after("scheduler.after_produce"))?;
-    tokio::try_join!(resumes_after("scheduler.after_offsets"), resumes_after("scheduler.after_commit"))?;
+    tokio::try_join!(
+        resumes_after("scheduler.after_begin"),
+        resumes_after("scheduler.after_produce")
+    )?;
+    tokio::try_join!(
+        resumes_after("scheduler.after_offsets"),
+        resumes_after("scheduler.after_commit")
+    )?;
     Ok(())
 }
 

@@ -23,19 +23,30 @@ impl Member {
                 owned.extend(partitions);
             }
         }
-        Ok(Self { membership, _ownership: ownership, owned })
+        Ok(Self {
+            membership,
+            _ownership: ownership,
+            owned,
+        })
     }
 
     async fn commit(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<()> {
         let wanted = commits.len();
-        ensure!(self.membership.commit(commits).await?.len() == wanted, "all partitions are owned");
+        ensure!(
+            self.membership.commit(commits).await?.len() == wanted,
+            "all partitions are owned"
+        );
         Ok(())
     }
 
     /// As a fan-out that has reached this version of the ledger.
     async fn report(&self, version: i64) -> Result<()> {
         let commit = |partition: &TopicPartition| {
-            let commit = Commit { partition: partition.clone(), offset: 0, metadata: format!("v1|{version}") };
+            let commit = Commit {
+                partition: partition.clone(),
+                offset: 0,
+                metadata: format!("v1|{version}"),
+            };
             (partition.clone(), vec![commit])
         };
         self.commit(self.owned.iter().map(commit).collect()).await
@@ -43,7 +54,11 @@ impl Member {
 
     /// As a dispatcher that has done everything below `offset` of a dedicated topic.
     async fn done(&self, topic: &str, offset: i64) -> Result<()> {
-        let commit = Commit { partition: TopicPartition::new(topic, 0), offset, metadata: String::new() };
+        let commit = Commit {
+            partition: TopicPartition::new(topic, 0),
+            offset,
+            metadata: String::new(),
+        };
         self.commit(vec![(self.owned[0].clone(), vec![commit])]).await
     }
 }
@@ -53,13 +68,20 @@ impl World {
         let topic = self.connection.names().endpoint(id, number);
         topics::create(&self.admin, &topics::endpoint_topic(topic.clone()), 1).await?;
         for _ in 0..records {
-            self.producer.write(&Outgoing::new(topic.as_str(), 0, id, b"delivery".to_vec())).await?;
+            self.producer
+                .write(&Outgoing::new(topic.as_str(), 0, id, b"delivery".to_vec()))
+                .await?;
         }
         Ok(topic)
     }
 
     async fn remaining(&self) -> Result<BTreeSet<String>> {
-        Ok(self.admin.topics(&self.connection.names().endpoint_prefix()).await?.into_keys().collect())
+        Ok(self
+            .admin
+            .topics(&self.connection.names().endpoint_prefix())
+            .await?
+            .into_keys()
+            .collect())
     }
 
     async fn until_deleted(&self, topic: &str) -> Result<()> {
@@ -95,7 +117,13 @@ async fn only_what_nobody_needs_is_deleted() -> Result<()> {
     let mut options = world.options();
     options.janitor_every = Duration::from_millis(300);
     let running = world.start(options).await?;
-    let all = BTreeSet::from([live.clone(), moved_from.clone(), moved_to.clone(), gone.clone(), lost.clone()]);
+    let all = BTreeSet::from([
+        live.clone(),
+        moved_from.clone(),
+        moved_to.clone(),
+        gone.clone(),
+        lost.clone(),
+    ]);
 
     world.rounds_pass(1).await?;
     assert_eq!(world.remaining().await?, all, "fan-out has reported nothing");

@@ -1,6 +1,6 @@
 //! A prefix of its own on a real Kafka for each test, deliveries put to wait as a dispatcher does, and what comes back.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use delivery_core::{
     murmur2,
     tier::{Hop, next_hop},
@@ -11,8 +11,8 @@ use kafka_log::{
 };
 use ledger::Ledger;
 use runtime::{CancellationToken, clock::now_ms};
-use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, SchemaEntry, Source};
 use scheduler::{Options, Service};
+use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, SchemaEntry, Source};
 use std::{
     collections::{BTreeMap, HashMap},
     process::Command,
@@ -43,12 +43,25 @@ impl World {
         };
         let others = [names.returns(), names.ledger(), names.lanes(), names.events()];
         let wanted = |name: &String| name.contains(".retry.") || others.contains(name);
-        let specs: Vec<_> = topics::fixed(names, &settings).into_iter().filter(|spec| wanted(&spec.name)).collect();
+        let specs: Vec<_> = topics::fixed(names, &settings)
+            .into_iter()
+            .filter(|spec| wanted(&spec.name))
+            .collect();
         let admin = Admin::new(&connection)?;
         topics::apply(&admin, &settings, &specs).await?;
-        let world = Self { producer: Producer::new(&connection)?, admin, connection };
-        let installation = Installation { incarnation: "test".into(), lanes: LANES, created_at_ms: 1 };
-        world.configure("installation", "installation", schemas::encode(&installation)?).await?;
+        let world = Self {
+            producer: Producer::new(&connection)?,
+            admin,
+            connection,
+        };
+        let installation = Installation {
+            incarnation: "test".into(),
+            lanes: LANES,
+            created_at_ms: 1,
+        };
+        world
+            .configure("installation", "installation", schemas::encode(&installation)?)
+            .await?;
         Ok(world)
     }
 
@@ -66,17 +79,28 @@ impl World {
             entity,
         };
         let key = format!("{kind}/{id}");
-        self.producer.write(&Outgoing::new(self.connection.names().ledger(), 0, key, schemas::encode(&entry)?)).await?;
+        self.producer
+            .write(&Outgoing::new(
+                self.connection.names().ledger(),
+                0,
+                key,
+                schemas::encode(&entry)?,
+            ))
+            .await?;
         Ok(())
     }
 
     pub async fn configure_endpoint(&self, id: &str, status: &str, dedicated_topic: Option<i64>) -> Result<()> {
-        self.configure("endpoint", id, schemas::encode(&endpoint(id, status, dedicated_topic))?).await
+        self.configure("endpoint", id, schemas::encode(&endpoint(id, status, dedicated_topic))?)
+            .await
     }
 
     pub async fn configure_schema(&self, fingerprint: u64, schema: &str) -> Result<()> {
         let fingerprint = format!("{fingerprint:016x}");
-        let entry = SchemaEntry { fingerprint: fingerprint.clone(), schema: schema.into() };
+        let entry = SchemaEntry {
+            fingerprint: fingerprint.clone(),
+            schema: schema.into(),
+        };
         self.configure("schema", &fingerprint, schemas::encode(&entry)?).await
     }
 
@@ -97,9 +121,16 @@ impl World {
     /// The record that makes a delivery wait, with this value.
     pub fn to_retry(&self, delivery: &Delivery, value: Vec<u8>) -> Result<Outgoing> {
         let since_ms = delivery.wait_since_ms;
-        let Hop::Tier(tier) = next_hop(since_ms, delivery.due_at_ms, since_ms, 0) else { bail!("it is due at once") };
+        let Hop::Tier(tier) = next_hop(since_ms, delivery.due_at_ms, since_ms, 0) else {
+            bail!("it is due at once")
+        };
         let endpoint = delivery.endpoint_id.as_bytes();
-        Ok(Outgoing::new(self.connection.names().retry(tier), murmur2::partition(endpoint, 8), endpoint, value))
+        Ok(Outgoing::new(
+            self.connection.names().retry(tier),
+            murmur2::partition(endpoint, 8),
+            endpoint,
+            value,
+        ))
     }
 
     /// Runs a scheduler in this process.
@@ -127,7 +158,14 @@ impl World {
         let (sink, items) = mpsc::channel(1000);
         for partition in 0..LANES {
             let partition = TopicPartition::new(self.connection.names().returns(), partition);
-            reader.add(partition, ReadOptions::new(Start::Beginning), sink.clone()).await?;
+            // A new topic's leaders aren't known everywhere at once.
+            while let Err(error) = reader
+                .add(partition.clone(), ReadOptions::new(Start::Beginning), sink.clone())
+                .await
+            {
+                ensure!(error.is_retryable(), error);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
         Ok(Returns { _reader: reader, items })
     }
@@ -135,7 +173,11 @@ impl World {
     /// The connection that [`World::child`] gave.
     pub fn inherited() -> Result<Connection> {
         let prefix = std::env::var("HOOKLINE_TEST_PREFIX").context("only a child process runs this")?;
-        Ok(Connection::new(std::env::var("KAFKA_BROKERS")?, prefix, BTreeMap::new()))
+        Ok(Connection::new(
+            std::env::var("KAFKA_BROKERS")?,
+            prefix,
+            BTreeMap::new(),
+        ))
     }
 }
 
@@ -169,7 +211,10 @@ impl Returns {
         let deadline = Instant::now() + patience;
         while let Ok(item) = tokio::time::timeout_at(deadline, self.items.recv()).await {
             if let Item::Record(record) = item.context("the reader stopped")? {
-                return Ok(Some(Released { at_ms: now_ms(), delivery: decode(&record)? }));
+                return Ok(Some(Released {
+                    at_ms: now_ms(),
+                    delivery: decode(&record)?,
+                }));
             }
         }
         Ok(None)
@@ -179,7 +224,11 @@ impl Returns {
     pub async fn each_once(&mut self, due: &HashMap<String, i64>, quiet: Duration) -> Result<Vec<Released>> {
         let mut released: HashMap<String, Released> = HashMap::new();
         loop {
-            let patience = if released.len() < due.len() { Duration::from_secs(60) } else { quiet };
+            let patience = if released.len() < due.len() {
+                Duration::from_secs(60)
+            } else {
+                quiet
+            };
             let Some(next) = self.next(patience).await? else { break };
             let id = next.delivery.delivery_id.clone();
             assert!(due.contains_key(&id), "{id} was never put to wait");
@@ -194,7 +243,11 @@ fn decode(record: &Record) -> Result<Delivery> {
     let delivery: Delivery = schemas::decode(record.value.as_ref().context("a tombstone")?, &OwnSchemas)?;
     let endpoint = delivery.endpoint_id.as_bytes();
     assert_eq!(record.key.as_deref(), Some(endpoint));
-    assert_eq!(record.partition, murmur2::partition(endpoint, LANES), "in its endpoint's shard");
+    assert_eq!(
+        record.partition,
+        murmur2::partition(endpoint, LANES),
+        "in its endpoint's shard"
+    );
     Ok(delivery)
 }
 
@@ -209,7 +262,11 @@ pub fn waiting(since_ms: i64, due_at_ms: i64) -> Delivery {
         content_type: "application/json".into(),
         event_time_ms: since_ms,
         matched_at_ms: since_ms,
-        source: Source { topic: "events".into(), partition: 0, offset: 7 },
+        source: Source {
+            topic: "events".into(),
+            partition: 0,
+            offset: 7,
+        },
         generation: 0,
         attempts_made: 1,
         schedule_index: 1,

@@ -23,7 +23,9 @@ async fn what_was_released_is_deleted() -> Result<()> {
         let mut written = 0;
         for tier in RETRY_TIERS_SEC {
             for partition in 0..8 {
-                let (first, end) = watermarks.range(&world.connection.names().retry(tier), partition).await?;
+                let (first, end) = watermarks
+                    .range(&world.connection.names().retry(tier), partition)
+                    .await?;
                 written += end;
                 // A transaction's last marker may stay.
                 kept += (end - first - 1).max(0);
@@ -42,7 +44,9 @@ async fn what_was_released_is_deleted() -> Result<()> {
 /// A record as a later version would write it: one more field, known by a schema of its own.
 fn of_a_newer_build(delivery: &Delivery) -> Result<(u64, String, Vec<u8>)> {
     let field = r#"{"name": "added_later", "type": "string", "default": ""}"#;
-    let end = Delivery::avsc().rfind(']').context("a record schema ends with its fields")?;
+    let end = Delivery::avsc()
+        .rfind(']')
+        .context("a record schema ends with its fields")?;
     let schema = format!("{}, {field}{}", &Delivery::avsc()[..end], &Delivery::avsc()[end..]);
     let (fingerprint, _) = schemas::codec::parse_schema(&schema)?;
     let mut value = schemas::encode(delivery)?;
@@ -68,14 +72,22 @@ async fn an_unknown_schema_blocks_until_it_is_known_and_is_never_skipped() -> Re
     let send = |delivery: &Delivery, value: Vec<u8>| -> Result<Outgoing> { world.to_retry(delivery, value) };
     world.producer.write(&send(&newer, value)?).await?;
     world.producer.write(&send(&behind, schemas::encode(&behind)?)?).await?;
-    world.producer.write(&send(&elsewhere, schemas::encode(&elsewhere)?)?).await?;
+    world
+        .producer
+        .write(&send(&elsewhere, schemas::encode(&elsewhere)?)?)
+        .await?;
 
     let patience = Duration::from_secs(30);
-    let released = returns.next(patience).await?.context("another tier of the same partition goes on")?;
+    let released = returns
+        .next(patience)
+        .await?
+        .context("another tier of the same partition goes on")?;
     assert_eq!(released.delivery.delivery_id, elsewhere.delivery_id);
     world.configure_schema(fingerprint, &schema).await?;
-    let due: HashMap<String, i64> =
-        [&newer, &behind].into_iter().map(|delivery| (delivery.delivery_id.clone(), delivery.due_at_ms)).collect();
+    let due: HashMap<String, i64> = [&newer, &behind]
+        .into_iter()
+        .map(|delivery| (delivery.delivery_id.clone(), delivery.due_at_ms))
+        .collect();
     returns.each_once(&due, Duration::from_secs(1)).await?;
     running.stop().await
 }

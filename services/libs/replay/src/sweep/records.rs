@@ -25,8 +25,17 @@ impl Targets {
     pub(super) async fn find(connection: &Connection, action: Action, by: String) -> Result<Self, Error> {
         let (names, watermarks) = (connection.names(), Watermarks::new(connection)?);
         let (returns, log) = (names.returns(), names.log());
-        let (shards, log_partitions) = (watermarks.partitions(&returns).await?, watermarks.partitions(&log).await?);
-        Ok(Self { action, by, dlq: names.dlq(), returns: (returns, shards), log: (log, log_partitions) })
+        let (shards, log_partitions) = (
+            watermarks.partitions(&returns).await?,
+            watermarks.partitions(&log).await?,
+        );
+        Ok(Self {
+            action,
+            by,
+            dlq: names.dlq(),
+            returns: (returns, shards),
+            log: (log, log_partitions),
+        })
     }
 
     /// Why this delivery can't be replayed now, and what to do first.
@@ -40,9 +49,9 @@ impl Targets {
         };
         match endpoint.status.as_str() {
             "deleted" => Some(format!("endpoint {id} was deleted; export or purge its dead letters")),
-            status @ ("disabled" | "auto_disabled") => {
-                Some(format!("endpoint {id} is {status}; set its status to active, then replay"))
-            }
+            status @ ("disabled" | "auto_disabled") => Some(format!(
+                "endpoint {id} is {status}; set its status to active, then replay"
+            )),
             _ => None,
         }
     }
@@ -50,7 +59,11 @@ impl Targets {
     /// Adds what takes this dead letter away.
     pub(super) fn records(&self, entry: &DeadLetterEntry, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<(), Error> {
         let dead = &entry.dead_letter.delivery;
-        out.push(Outgoing::tombstone(self.dlq.as_str(), entry.partition, dead.delivery_id.as_str()));
+        out.push(Outgoing::tombstone(
+            self.dlq.as_str(),
+            entry.partition,
+            dead.delivery_id.as_str(),
+        ));
         if self.action == Action::Purge {
             return Ok(());
         }
@@ -76,7 +89,12 @@ impl Targets {
 }
 
 fn keyed((topic, partitions): &(String, i32), key: &str, value: Vec<u8>) -> Outgoing {
-    Outgoing::new(topic.as_str(), murmur2::partition(key.as_bytes(), *partitions), key, value)
+    Outgoing::new(
+        topic.as_str(),
+        murmur2::partition(key.as_bytes(), *partitions),
+        key,
+        value,
+    )
 }
 
 /// The same delivery from the start of its schedule, due at once; its attempts go on counting.

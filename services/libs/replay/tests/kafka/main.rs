@@ -1,5 +1,5 @@
 //! Dead letters on a real Kafka: what a scan finds, and that nothing is ever sent twice.
 
 mod reading;
-mod sweeping;
 mod support;
+mod sweeping;

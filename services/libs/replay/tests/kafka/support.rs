@@ -36,9 +36,21 @@ impl World {
             default_source: false,
         };
         let wanted = [names.dlq(), names.returns(), names.log(), names.ledger()];
-        let specs: Vec<_> =
-            topics::fixed(names, &settings).into_iter().filter(|spec| wanted.contains(&spec.name)).collect();
+        let specs: Vec<_> = topics::fixed(names, &settings)
+            .into_iter()
+            .filter(|spec| wanted.contains(&spec.name))
+            .collect();
         topics::apply(&Admin::new(&connection)?, &settings, &specs).await?;
+        let watermarks = Watermarks::new(&connection)?;
+        for spec in &specs {
+            for partition in 0..spec.partitions {
+                // A new topic's leaders aren't known everywhere at once.
+                while let Err(error) = watermarks.range(&spec.name, partition).await {
+                    ensure!(error.is_retryable(), error);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
         let producer = Producer::new(&connection)?;
         for (id, status) in endpoints {
             producer.write(&endpoint(&connection, id, status)?).await?;
@@ -69,7 +81,12 @@ impl World {
             .map(|letter| {
                 let key = letter.delivery.delivery_id.as_bytes();
                 let partition = delivery_core::murmur2::partition(key, 8);
-                Ok(Outgoing::new(self.connection.names().dlq(), partition, key, schemas::encode(letter)?))
+                Ok(Outgoing::new(
+                    self.connection.names().dlq(),
+                    partition,
+                    key,
+                    schemas::encode(letter)?,
+                ))
             })
             .collect::<Result<_>>()?;
         self.producer.write_all(&records).await?;
@@ -82,8 +99,13 @@ impl World {
         for partition in 0..self.watermarks.partitions(topic).await? {
             let (first, end) = self.watermarks.range(topic, partition).await?;
             let (sink, mut items) = mpsc::channel(100);
-            let options = ReadOptions { report_reached: true, ..ReadOptions::new(Start::Beginning) };
-            self.reader.add(TopicPartition::new(topic, partition), options, sink).await?;
+            let options = ReadOptions {
+                report_reached: true,
+                ..ReadOptions::new(Start::Beginning)
+            };
+            self.reader
+                .add(TopicPartition::new(topic, partition), options, sink)
+                .await?;
             let mut next = first;
             while next < end {
                 let item = tokio::time::timeout(Duration::from_secs(30), items.recv()).await?;
@@ -107,7 +129,10 @@ impl World {
                 let delivery: Delivery = schemas::decode(record.value.as_ref().context("a tombstone")?, &OwnSchemas)?;
                 let key = delivery.endpoint_id.as_bytes();
                 ensure!(record.key.as_deref() == Some(key), "keyed by endpoint");
-                ensure!(record.partition == delivery_core::murmur2::partition(key, LANES), "in the endpoint's shard");
+                ensure!(
+                    record.partition == delivery_core::murmur2::partition(key, LANES),
+                    "in the endpoint's shard"
+                );
                 Ok(delivery)
             })
             .collect()
@@ -115,7 +140,12 @@ impl World {
 
     pub async fn logged(&self) -> Result<Vec<LogRecord>> {
         let records = self.records(&self.connection.names().log()).await?;
-        let decode = |record: &Record| Ok(schemas::decode(record.value.as_ref().context("no value")?, &OwnSchemas)?);
+        let decode = |record: &Record| {
+            Ok(schemas::decode(
+                record.value.as_ref().context("no value")?,
+                &OwnSchemas,
+            )?)
+        };
         records.iter().map(decode).collect()
     }
 
@@ -146,7 +176,11 @@ impl World {
 /// The connection that [`World::child`] gave.
 pub fn inherited() -> Result<Connection> {
     let prefix = std::env::var("HOOKLINE_TEST_PREFIX").context("only a child process runs this")?;
-    Ok(Connection::new(std::env::var("KAFKA_BROKERS")?, prefix, BTreeMap::new()))
+    Ok(Connection::new(
+        std::env::var("KAFKA_BROKERS")?,
+        prefix,
+        BTreeMap::new(),
+    ))
 }
 
 pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
@@ -161,7 +195,11 @@ pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
             content_type: "application/json".into(),
             event_time_ms: 1_000,
             matched_at_ms: 1_001,
-            source: Source { topic: "events".into(), partition: 0, offset: 7 },
+            source: Source {
+                topic: "events".into(),
+                partition: 0,
+                offset: 7,
+            },
             generation: 0,
             attempts_made: 9,
             schedule_index: 8,
@@ -227,5 +265,10 @@ fn ledger_record(connection: &Connection, kind: &str, id: &str, entity: Vec<u8>)
         request_id: "test".into(),
         entity,
     };
-    Ok(Outgoing::new(connection.names().ledger(), 0, format!("{kind}/{id}"), schemas::encode(&entry)?))
+    Ok(Outgoing::new(
+        connection.names().ledger(),
+        0,
+        format!("{kind}/{id}"),
+        schemas::encode(&entry)?,
+    ))
 }
