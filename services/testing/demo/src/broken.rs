@@ -23,33 +23,56 @@ pub struct Broken {
 
 impl Broken {
     fn text(value: impl Into<Vec<u8>>) -> Self {
-        Self { on_case_source: false, value: Some(value.into()), headers: Vec::new() }
+        Self {
+            on_case_source: false,
+            value: Some(value.into()),
+            headers: Vec::new(),
+        }
     }
 
     fn with_headers(value: &str, headers: &[(&str, &str)]) -> Self {
         let headers = headers.iter().map(|(name, value)| header(name, value)).collect();
-        Self { headers, ..Self::text(value) }
+        Self {
+            headers,
+            ..Self::text(value)
+        }
     }
 
     pub fn record(&self, topic: &str) -> Outgoing {
         let record = plain(topic, "broken", Vec::new(), self.headers.clone());
-        Outgoing { value: self.value.clone(), ..record }
+        Outgoing {
+            value: self.value.clone(),
+            ..record
+        }
     }
 }
 
 pub fn records() -> Vec<Broken> {
-    let kinds = unreadable().into_iter().chain(not_of_the_contract()).chain(on_case_source());
+    let kinds = unreadable()
+        .into_iter()
+        .chain(not_of_the_contract())
+        .chain(on_case_source());
     kinds.flat_map(|record| std::iter::repeat_n(record, TIMES)).collect()
 }
 
 fn unreadable() -> Vec<Broken> {
     vec![
-        Broken { value: None, ..Broken::text("") },
+        Broken {
+            value: None,
+            ..Broken::text("")
+        },
         Broken::text("certainly no JSON"),
         Broken::text("[1, 2, 3]"),
         Broken::text(b"{\"type\":\"\xff\xfe\"}".as_slice()),
         Broken::text(b"\xc3\x01 this begins like Avro".as_slice()),
-        Broken::with_headers("{}", &[("ce_specversion", "1.0"), ("ce_type", "agent.created"), ("ce_tenant", LEXORA)]),
+        Broken::with_headers(
+            "{}",
+            &[
+                ("ce_specversion", "1.0"),
+                ("ce_type", "agent.created"),
+                ("ce_tenant", LEXORA),
+            ],
+        ),
         Broken::with_headers(
             r#"{"specversion":"0.3","id":"1","source":"/x","type":"agent.created","data":{}}"#,
             &[("content-type", "application/cloudevents+json")],
@@ -66,18 +89,33 @@ fn not_of_the_contract() -> Vec<Broken> {
         Broken::text(json!({ "tenant": LEXORA, "data": {} }).to_string()),
         Broken::text(json!({ "type": "agent.created", "data": {} }).to_string()),
         Broken::text(json!({ "type": "agent.created", "tenant": LEXORA }).to_string()),
-        Broken::text(json!({ "type": "agent.created", "tenant": LEXORA, "occurred_at": "soon", "data": {} }).to_string()),
+        Broken::text(
+            json!({ "type": "agent.created", "tenant": LEXORA, "occurred_at": "soon", "data": {} }).to_string(),
+        ),
         event("agent.created", "org_nobody", json!({})),
         event("no.such.type", LEXORA, json!({})),
         // A type of a catalog that this tenant doesn't have.
         event("case.created", COURTSIDE, json!({ "id": "1" })),
         // A stable type without what it promises.
         event("vault.upload.completed", LEXORA, json!({ "vaultId": "vault_north" })),
-        event("agent.created", LEXORA, json!({ "filler": "x".repeat(TOO_LARGE_BYTES) })),
+        event(
+            "agent.created",
+            LEXORA,
+            json!({ "filler": "x".repeat(TOO_LARGE_BYTES) }),
+        ),
     ]
 }
 
 fn on_case_source() -> Vec<Broken> {
-    let texts = [r#"{"event_type":"case.created"}"#, r#"{"event_type":"case.burned","payload":{}}"#, "{"];
-    texts.map(|text| Broken { on_case_source: true, ..Broken::text(text) }).to_vec()
+    let texts = [
+        r#"{"event_type":"case.created"}"#,
+        r#"{"event_type":"case.burned","payload":{}}"#,
+        "{",
+    ];
+    texts
+        .map(|text| Broken {
+            on_case_source: true,
+            ..Broken::text(text)
+        })
+        .to_vec()
 }

@@ -18,9 +18,24 @@ pub const CASELINE: &str = "org_caseline";
 pub const COURTSIDE: &str = "org_courtside";
 
 pub const TENANTS: [Tenant; 3] = [
-    Tenant { id: LEXORA, name: "Lexora", catalogs: &["platform"], header_prefix: None },
-    Tenant { id: CASELINE, name: "Caseline", catalogs: &["case_events"], header_prefix: Some("case-webhook-") },
-    Tenant { id: COURTSIDE, name: "Courtside", catalogs: &["cases", "platform"], header_prefix: None },
+    Tenant {
+        id: LEXORA,
+        name: "Lexora",
+        catalogs: &["platform"],
+        header_prefix: None,
+    },
+    Tenant {
+        id: CASELINE,
+        name: "Caseline",
+        catalogs: &["case_events"],
+        header_prefix: Some("case-webhook-"),
+    },
+    Tenant {
+        id: COURTSIDE,
+        name: "Courtside",
+        catalogs: &["cases", "platform"],
+        header_prefix: None,
+    },
 ];
 
 /// An endpoint as it is to be made.
@@ -62,7 +77,12 @@ const PLAIN: Endpoint = Endpoint {
 
 /// Everyone who listens.
 pub const ENDPOINTS: [Endpoint; 15] = [
-    Endpoint { name: "fast", shows: "answers at once", placement: "dedicated", ..PLAIN },
+    Endpoint {
+        name: "fast",
+        shows: "answers at once",
+        placement: "dedicated",
+        ..PLAIN
+    },
     Endpoint {
         name: "slow",
         shows: "takes 300 ms, 4 at a time",
@@ -102,7 +122,12 @@ pub const ENDPOINTS: [Endpoint; 15] = [
         down: true,
         ..PLAIN
     },
-    Endpoint { name: "one-vault", shows: "* of vault_north alone", vaults: &["vault_north"], ..PLAIN },
+    Endpoint {
+        name: "one-vault",
+        shows: "* of vault_north alone",
+        vaults: &["vault_north"],
+        ..PLAIN
+    },
     Endpoint {
         name: "narrow-key",
         shows: "* of a key for compute",
@@ -173,5 +198,8 @@ pub const RETRY_SCHEDULE: &str = "1,2,2,4";
 
 /// The tenant of this id.
 pub fn tenant(id: &str) -> &'static Tenant {
-    TENANTS.iter().find(|tenant| tenant.id == id).expect("endpoints belong to tenants that there are")
+    TENANTS
+        .iter()
+        .find(|tenant| tenant.id == id)
+        .expect("endpoints belong to tenants that there are")
 }

@@ -24,7 +24,10 @@ impl Catalog {
             let catalog: Value = serde_json::from_str(text).expect("the catalogs are JSON");
             for event_type in catalog["types"].as_array().into_iter().flatten() {
                 let text = |field: &str| event_type[field].as_str().map(str::to_owned);
-                let known = Type { scope: text("required_scope"), resource: text("resource") };
+                let known = Type {
+                    scope: text("required_scope"),
+                    resource: text("resource"),
+                };
                 types.insert(text("type").expect("a type has a name"), known);
             }
         }
@@ -35,7 +38,10 @@ impl Catalog {
     pub fn find(&self, name: &str) -> Option<&Type> {
         let family = || {
             let families = self.types.iter().filter(|(family, _)| family.ends_with(".*"));
-            families.filter(|(family, _)| name.starts_with(&family[..family.len() - 1])).map(|(_, found)| found).next()
+            families
+                .filter(|(family, _)| name.starts_with(&family[..family.len() - 1]))
+                .map(|(_, found)| found)
+                .next()
         };
         self.types.get(name).or_else(family)
     }

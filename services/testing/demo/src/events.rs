@@ -20,7 +20,11 @@ pub enum Format {
     EventPayload,
 }
 
-const WITH_TENANT: [Format; 3] = [Format::HooklineJson, Format::CloudEventBinary, Format::CloudEventStructured];
+const WITH_TENANT: [Format; 3] = [
+    Format::HooklineJson,
+    Format::CloudEventBinary,
+    Format::CloudEventStructured,
+];
 const VAULTS: [&str; 3] = ["vault_north", "vault_south", "vault_west"];
 const PLATFORM_ROUNDS: usize = 8;
 const CASE_EVENT_ROUNDS: usize = 150;
@@ -53,7 +57,11 @@ pub struct Plan {
 impl Plan {
     /// Distinct types.
     pub fn types(&self) -> usize {
-        self.events.iter().map(|event| event.told.event_type.as_str()).collect::<BTreeSet<_>>().len()
+        self.events
+            .iter()
+            .map(|event| event.told.event_type.as_str())
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 }
 
@@ -63,25 +71,34 @@ pub fn plan() -> Plan {
     let platform = samples::event_types("platform");
     for round in 0..PLATFORM_ROUNDS {
         for format in WITH_TENANT {
-            platform.iter().for_each(|name| push(&mut events, LEXORA, name, format, round));
+            platform
+                .iter()
+                .for_each(|name| push(&mut events, LEXORA, name, format, round));
         }
     }
     let mut cases = samples::event_types("cases");
     cases.extend(FAMILY_MEMBERS.map(str::to_owned));
     for round in 0..CASES_ROUNDS {
         for format in WITH_TENANT {
-            cases.iter().for_each(|name| push(&mut events, COURTSIDE, name, format, round));
+            cases
+                .iter()
+                .for_each(|name| push(&mut events, COURTSIDE, name, format, round));
         }
     }
     for (round, format) in (0..COURTSIDE_PLATFORM_ROUNDS).zip(WITH_TENANT) {
-        platform.iter().for_each(|name| push(&mut events, COURTSIDE, name, format, round));
+        platform
+            .iter()
+            .for_each(|name| push(&mut events, COURTSIDE, name, format, round));
     }
     for round in 0..CASE_EVENT_ROUNDS {
         for name in samples::event_types("case_events") {
             push(&mut events, CASELINE, &name, Format::EventPayload, round);
         }
     }
-    Plan { events: interleaved(events), broken: broken::records() }
+    Plan {
+        events: interleaved(events),
+        broken: broken::records(),
+    }
 }
 
 fn push(events: &mut Vec<Planned>, tenant: &str, event_type: &str, format: Format, round: usize) {
@@ -107,7 +124,10 @@ fn vary(data: &mut Value, number: usize, round: usize) -> Option<String> {
     let object = data.as_object_mut()?;
     object.insert("demoNumber".to_owned(), json!(number));
     if round == 1 {
-        object.insert("unknownToTheSchema".to_owned(), json!({ "precise": 12_345_678_901_234_567_u64 }));
+        object.insert(
+            "unknownToTheSchema".to_owned(),
+            json!({ "precise": 12_345_678_901_234_567_u64 }),
+        );
     }
     let vault = VAULTS[(number + round) % VAULTS.len()];
     let known = object.get_mut("vaultId")?;
@@ -133,13 +153,23 @@ mod tests {
         let plan = plan();
         assert!(plan.events.len() >= 2_000, "{}", plan.events.len());
         let published = |name: &str, format| {
-            plan.events.iter().filter(|event| event.told.event_type == name && event.format == format).count()
+            plan.events
+                .iter()
+                .filter(|event| event.told.event_type == name && event.format == format)
+                .count()
         };
-        for name in samples::event_types("platform").iter().chain(&samples::event_types("cases")) {
+        for name in samples::event_types("platform")
+            .iter()
+            .chain(&samples::event_types("cases"))
+        {
             assert!(WITH_TENANT.iter().all(|format| published(name, *format) > 0), "{name}");
         }
         for name in samples::event_types("case_events") {
-            let event = plan.events.iter().find(|event| event.told.event_type == name).expect("it is published");
+            let event = plan
+                .events
+                .iter()
+                .find(|event| event.told.event_type == name)
+                .expect("it is published");
             assert_eq!(event.told.data.get(), samples::payload_for(&name).to_string());
             assert_eq!(event.format, Format::EventPayload);
         }

@@ -84,16 +84,26 @@ async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
     let watch = watch::Watch::start(stage, expected, published.broken.len()).await?;
     let arrived = table::show_until(stage, &watch, ARRIVAL, watch::Watch::is_settled).await?;
     if !arrived {
-        println!("Not everything arrived within {} s; what is missing is counted below.", ARRIVAL.as_secs());
+        println!(
+            "Not everything arrived within {} s; what is missing is counted below.",
+            ARRIVAL.as_secs()
+        );
     }
-    replay(stage, &watch).await?;
-    stage.end_processes().await?;
-    Verdict::reach(stage, &watch, &published).await
+    let mut wrong = Vec::new();
+    if let Err(error) = replay(stage, &watch).await {
+        wrong.push(format!("the replay failed: {error:#}"));
+    }
+    wrong.extend(stage.end_processes().await);
+    Verdict::reach(stage, &watch, &published, wrong).await
 }
 
 /// Repairs what was down and replays its dead letters with the real command.
 async fn replay(stage: &mut Stage, watch: &watch::Watch) -> anyhow::Result<()> {
-    let down = stage.endpoints.iter().position(|endpoint| endpoint.plan.down).context("one endpoint is down")?;
+    let down = stage
+        .endpoints
+        .iter()
+        .position(|endpoint| endpoint.plan.down)
+        .context("one endpoint is down")?;
     let id = stage.endpoints[down].id.clone();
     println!(
         "\nThe endpoint `{}` was unreachable; its deliveries ran out of retries and wait as dead letters, complete.\n\
@@ -101,11 +111,17 @@ async fn replay(stage: &mut Stage, watch: &watch::Watch) -> anyhow::Result<()> {
         stage.endpoints[down].plan.name,
     );
     stage.repair().await?;
-    let said = stage.installation().hookline(["dlq", "replay", "--endpoint", &id]).await?;
+    let said = stage
+        .installation()
+        .hookline(["dlq", "replay", "--endpoint", &id])
+        .await?;
     println!("{}\n", said.trim());
     let arrived = table::show_until(stage, watch, REPLAY_ARRIVAL, |watch| watch.is_delivered(down)).await?;
     if !arrived {
-        println!("Not every replayed delivery arrived within {} s.", REPLAY_ARRIVAL.as_secs());
+        println!(
+            "Not every replayed delivery arrived within {} s.",
+            REPLAY_ARRIVAL.as_secs()
+        );
     }
     Ok(())
 }

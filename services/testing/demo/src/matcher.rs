@@ -21,7 +21,9 @@ pub fn expected(events: &[Event], endpoints: &[Endpoint]) -> Expected {
 }
 
 fn is_for(event: &Event, endpoint: &cast::Endpoint, catalog: &Catalog) -> bool {
-    let Some(known) = catalog.find(&event.event_type) else { return false };
+    let Some(known) = catalog.find(&event.event_type) else {
+        return false;
+    };
     let filter_fits = endpoint.filters.iter().any(|filter| fits(filter, &event.event_type));
     let key_may = match (&known.scope, endpoint.scopes) {
         (None, _) | (_, None) => true,
@@ -29,7 +31,11 @@ fn is_for(event: &Event, endpoint: &cast::Endpoint, catalog: &Catalog) -> bool {
     };
     let about_vault = known.resource.as_deref() == Some("vault");
     let in_scope = endpoint.vaults.is_empty()
-        || (about_vault && event.vault.as_deref().is_some_and(|vault| endpoint.vaults.contains(&vault)));
+        || (about_vault
+            && event
+                .vault
+                .as_deref()
+                .is_some_and(|vault| endpoint.vaults.contains(&vault)));
     endpoint.tenant == event.tenant && filter_fits && key_may && in_scope
 }
 

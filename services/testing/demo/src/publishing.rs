@@ -51,13 +51,22 @@ pub async fn publish(stage: &Stage, plan: Plan) -> anyhow::Result<Published> {
         if index % every == 0
             && let Some(broken) = broken.next()
         {
-            let topic = if broken.on_case_source { &cases_topic } else { &events_topic };
+            let topic = if broken.on_case_source {
+                &cases_topic
+            } else {
+                &events_topic
+            };
             broken_acks.push((topic.clone(), producer.send(&broken.record(topic)).await?));
         }
     }
-    let mut published = Published { events: Vec::new(), broken: Vec::new() };
+    let mut published = Published {
+        events: Vec::new(),
+        broken: Vec::new(),
+    };
     for (event, ack) in plan.events.into_iter().zip(acks) {
-        published.events.push(named(event, ack.await?, &events_topic, &cases_topic));
+        published
+            .events
+            .push(named(event, ack.await?, &events_topic, &cases_topic));
     }
     for (topic, ack) in broken_acks {
         let Position { partition, offset } = ack.await?;
@@ -77,7 +86,11 @@ fn record(event: &Planned, events_topic: &str, cases_topic: &str) -> Outgoing {
 
 /// An event without an id is called by its position: the same on every read.
 fn named(event: Planned, at: Position, events_topic: &str, cases_topic: &str) -> Event {
-    let topic = if event.format == Format::EventPayload { cases_topic } else { events_topic };
+    let topic = if event.format == Format::EventPayload {
+        cases_topic
+    } else {
+        events_topic
+    };
     let by_position = || ids::event_id_from_position(topic, at.partition, at.offset);
     Event {
         id: event.told.id.clone().unwrap_or_else(by_position),

@@ -13,8 +13,12 @@ const SOURCE_PARTITIONS: i32 = 4;
 /// Commands of the real binary that run at the same time.
 const COMMANDS_AT_ONCE: usize = 4;
 /// Name and roles of each process.
-const PROCESSES: [(&str, &str); 4] =
-    [("fanout", "fanout"), ("dispatcher-1", "dispatcher"), ("dispatcher-2", "dispatcher"), ("scheduler", "scheduler")];
+const PROCESSES: [(&str, &str); 4] = [
+    ("fanout", "fanout"),
+    ("dispatcher-1", "dispatcher"),
+    ("dispatcher-2", "dispatcher"),
+    ("scheduler", "scheduler"),
+];
 
 /// An endpoint that was made, and its receiver.
 pub struct Endpoint {
@@ -36,7 +40,9 @@ impl Stage {
     /// Everything up to the first event.
     pub async fn set() -> anyhow::Result<Self> {
         let mut installation = Installation::without_topics(
-            Options::new("demo").set("delivery.retry_schedule_sec", RETRY_SCHEDULE).set("kafka.lanes", "8"),
+            Options::new("demo")
+                .set("delivery.retry_schedule_sec", RETRY_SCHEDULE)
+                .set("kafka.lanes", "8"),
         )
         .await?;
         let names = installation.names();
@@ -46,7 +52,11 @@ impl Stage {
             { "topic": cases, "format": "event_payload", "tenant": format!("fixed:{CASELINE}") },
         ]);
         installation.set("sources", sources.to_string());
-        println!("Kafka      {}, every topic and group under the prefix {}", installation.brokers(), names.prefix());
+        println!(
+            "Kafka      {}, every topic and group under the prefix {}",
+            installation.brokers(),
+            names.prefix()
+        );
         make_topics(&installation, &[&names.events(), &cases]).await?;
 
         let mut processes = vec![installation.serve("api", &["api"]).await?];
@@ -59,17 +69,36 @@ impl Stage {
         for process in &mut processes {
             process.ready().await?;
         }
-        let shown: Vec<_> = processes.iter().map(|process| format!("{} ({})", process.name(), process.pid())).collect();
+        let shown: Vec<_> = processes
+            .iter()
+            .map(|process| format!("{} ({})", process.name(), process.pid()))
+            .collect();
         println!("Processes  {}", shown.join(", "));
-        println!("Tenants    {}", TENANTS.map(|tenant| format!("{} ({})", tenant.name, tenant.catalogs.join(" + "))).join(", "));
-        let dedicated = endpoints.iter().filter(|endpoint| endpoint.plan.placement == "dedicated").count();
+        println!(
+            "Tenants    {}",
+            TENANTS
+                .map(|tenant| format!("{} ({})", tenant.name, tenant.catalogs.join(" + ")))
+                .join(", ")
+        );
+        let dedicated = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.plan.placement == "dedicated")
+            .count();
         println!(
             "Endpoints  {}, made with `hookline endpoint create --direct`; {dedicated} have a topic of their own, {} share the lanes",
             endpoints.len(),
             endpoints.len() - dedicated
         );
-        println!("Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate");
-        Ok(Self { endpoints, processes, receiver, broken_receiver, installation })
+        println!(
+            "Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate"
+        );
+        Ok(Self {
+            endpoints,
+            processes,
+            receiver,
+            broken_receiver,
+            installation,
+        })
     }
 
     pub fn installation(&self) -> &Installation {
@@ -91,21 +120,29 @@ impl Stage {
         self.broken_receiver.come_up().await
     }
 
-    /// SIGTERM to every process; each must drain and end with exit status 0.
-    pub async fn end_processes(&mut self) -> anyhow::Result<()> {
-        let mut took = Vec::new();
+    /// SIGTERM to every process; each must drain and end with exit status 0. What went wrong, in words.
+    pub async fn end_processes(&mut self) -> Vec<String> {
+        let (mut took, mut wrong) = (Vec::new(), Vec::new());
         // The clerk goes last: the others may still want to be heard.
         for process in self.processes.iter_mut().rev() {
-            let elapsed = process.terminate().await?;
-            took.push(format!("{} {:.1} s", process.name(), elapsed.as_secs_f64()));
+            match process.terminate().await {
+                Ok(elapsed) => took.push(format!("{} {:.1} s", process.name(), elapsed.as_secs_f64())),
+                Err(error) => wrong.push(format!("{error:#}")),
+            }
         }
-        println!("\nSIGTERM to every process; all drained and ended with exit status 0: {}", took.join(", "));
-        Ok(())
+        println!(
+            "\nSIGTERM to every process. Drained and ended with exit status 0: {}",
+            took.join(", ")
+        );
+        wrong
     }
 
     pub fn keep_logs(&mut self) {
         self.installation.keep_logs();
-        eprintln!("demo: the logs of the processes are in {}", self.installation.log_dir().display());
+        eprintln!(
+            "demo: the logs of the processes are in {}",
+            self.installation.log_dir().display()
+        );
     }
 
     /// Cleans up; the logs stay when something was wrong.
@@ -132,15 +169,30 @@ async fn make_topics(installation: &Installation, sources: &[&str]) -> anyhow::R
 async fn make_tenants(installation: &Installation) -> anyhow::Result<()> {
     let make = |tenant: &'static cast::Tenant| async move {
         let catalogs = tenant.catalogs.join(",");
-        let mut command = vec!["tenant", "create", tenant.name, "--id", tenant.id, "--catalogs", &catalogs, "--direct"];
+        let mut command = vec![
+            "tenant",
+            "create",
+            tenant.name,
+            "--id",
+            tenant.id,
+            "--catalogs",
+            &catalogs,
+            "--direct",
+        ];
         if let Some(prefix) = tenant.header_prefix {
             command.extend(["--header-prefix", prefix]);
         }
         installation.hookline(command).await?;
-        let key = ["key", "create", "--tenant", tenant.id, "--scopes", "webhooks", "--direct"];
+        let key = [
+            "key", "create", "--tenant", tenant.id, "--scopes", "webhooks", "--direct",
+        ];
         installation.hookline(key).await
     };
-    futures::stream::iter(&TENANTS).map(make).buffer_unordered(COMMANDS_AT_ONCE).try_collect::<Vec<_>>().await?;
+    futures::stream::iter(&TENANTS)
+        .map(make)
+        .buffer_unordered(COMMANDS_AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
     Ok(())
 }
 
@@ -158,7 +210,9 @@ async fn make_endpoints(
             let id = text(&made["endpoint"]["id"])?;
             let mut secrets = vec![text(&made["signingSecret"])?];
             if plan.rotated {
-                let rotated = installation.hookline_json(&["endpoint", "rotate-secret", &id, "--direct"]).await?;
+                let rotated = installation
+                    .hookline_json(&["endpoint", "rotate-secret", &id, "--direct"])
+                    .await?;
                 secrets.insert(0, text(&rotated["signingSecret"])?);
             }
             let prefix = cast::tenant(plan.tenant).header_prefix.unwrap_or("webhook-");
@@ -166,7 +220,11 @@ async fn make_endpoints(
             anyhow::Ok(Endpoint { plan: *plan, id, hook })
         }
     };
-    futures::stream::iter(&ENDPOINTS).map(make).buffered(COMMANDS_AT_ONCE).try_collect().await
+    futures::stream::iter(&ENDPOINTS)
+        .map(make)
+        .buffered(COMMANDS_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 fn create<'a>(plan: &'a cast::Endpoint, url: &'a str) -> Vec<&'a str> {
@@ -186,5 +244,8 @@ fn create<'a>(plan: &'a cast::Endpoint, url: &'a str) -> Vec<&'a str> {
 }
 
 fn text(value: &Value) -> anyhow::Result<String> {
-    Ok(value.as_str().context("hookline printed another shape than it says")?.to_owned())
+    Ok(value
+        .as_str()
+        .context("hookline printed another shape than it says")?
+        .to_owned())
 }

@@ -67,7 +67,11 @@ fn draw(stage: &Stage, watch: &Watch) -> String {
     );
     for (endpoint, standing) in stage.endpoints.iter().zip(&standings) {
         let plan = &endpoint.plan;
-        let topic = if plan.placement == "dedicated" { "its own" } else { "lanes" };
+        let topic = if plan.placement == "dedicated" {
+            "its own"
+        } else {
+            "lanes"
+        };
         writeln!(
             table,
             "  {:<11}{:<28}{:<10}{:>9}{:>10}{:>8}{:>6}{:>9}",
@@ -82,6 +86,12 @@ fn draw(stage: &Stage, watch: &Watch) -> String {
         )
         .expect("a String takes everything");
     }
-    writeln!(table, "  {}; {} records rejected", summary(&standings), watch.rejected()).expect("a String takes everything");
+    writeln!(
+        table,
+        "  {}; {} records rejected",
+        summary(&standings),
+        watch.rejected()
+    )
+    .expect("a String takes everything");
     table
 }

@@ -30,7 +30,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub async fn reach(stage: &Stage, watch: &Watch, published: &Published) -> anyhow::Result<Self> {
+    /// `wrong`: what was found wrong before.
+    pub async fn reach(
+        stage: &Stage,
+        watch: &Watch,
+        published: &Published,
+        wrong: Vec<String>,
+    ) -> anyhow::Result<Self> {
         let connection = stage.installation().connection();
         let mut aside = Aside::default();
         for record in read_to_end(&connection, &connection.names().dlq()).await? {
@@ -40,7 +46,11 @@ impl Verdict {
             aside.note_rejected(&record)?;
         }
         let logbook = Logbook::read(&connection).await?;
-        let mut verdict = Self { events: published.events.len(), ..Self::default() };
+        let mut verdict = Self {
+            events: published.events.len(),
+            wrong,
+            ..Self::default()
+        };
         verdict.dead_lettered = aside.dead_ever.len();
         verdict.rejected = aside.rejected.len();
         verdict.replayed = logbook.deliveries.values().map(harness::logbook::Fate::replays).sum();
@@ -97,7 +107,10 @@ impl Verdict {
             self.lost += lost.count();
             let strangers = arrived.iter().filter(|event| !expected.contains_key(*event)).count();
             if strangers > 0 {
-                self.wrong.push(format!("{} received {strangers} events that were not for it", endpoint.plan.name));
+                self.wrong.push(format!(
+                    "{} received {strangers} events that were not for it",
+                    endpoint.plan.name
+                ));
             }
         }
     }
@@ -107,9 +120,14 @@ impl Verdict {
         let missing = broken.difference(&aside.rejected).count();
         let sound = aside.rejected.difference(&broken).count();
         if missing + sound > 0 {
-            self.wrong.push(format!("{missing} broken records were not rejected, and {sound} sound ones were"));
+            self.wrong.push(format!(
+                "{missing} broken records were not rejected, and {sound} sound ones were"
+            ));
         }
-        self.shown.push(format!("{} records were broken on purpose; each is in `rejected`, with its reason and origin", broken.len()));
+        self.shown.push(format!(
+            "{} records were broken on purpose; each is in `rejected`, with its reason and origin",
+            broken.len()
+        ));
     }
 
     /// Data must arrive byte for byte as it was published.
@@ -118,16 +136,22 @@ impl Verdict {
         for (endpoint, expected) in endpoints.iter().zip(expected) {
             let delivered = endpoint.hook.requests().into_iter().filter(harness::Seen::is_delivered);
             let changed = delivered.filter(|seen| {
-                let Some(data) = expected.get(&seen.event_id) else { return false };
+                let Some(data) = expected.get(&seen.event_id) else {
+                    return false;
+                };
                 compared += 1;
                 !String::from_utf8_lossy(&seen.body).contains(data.as_str())
             });
             let changed = changed.count();
             if changed > 0 {
-                self.wrong.push(format!("{} received {changed} bodies whose data is not what was published", endpoint.plan.name));
+                self.wrong.push(format!(
+                    "{} received {changed} bodies whose data is not what was published",
+                    endpoint.plan.name
+                ));
             }
         }
-        self.shown.push(format!("{compared} bodies carried their event's data byte for byte"));
+        self.shown
+            .push(format!("{compared} bodies carried their event's data byte for byte"));
     }
 
     /// The log must tell what the receivers saw.
@@ -137,13 +161,21 @@ impl Verdict {
         for (endpoint, expected) in endpoints.iter().zip(expected) {
             let arrived = endpoint.hook.delivered();
             for event in expected.keys() {
-                let outcome = by_pair.get(&(event.as_str(), endpoint.id.as_str())).map(|fate| fate.outcome());
-                let wanted = if arrived.contains(event) { Outcome::Delivered } else { Outcome::Dead };
+                let outcome = by_pair
+                    .get(&(event.as_str(), endpoint.id.as_str()))
+                    .map(|fate| fate.outcome());
+                let wanted = if arrived.contains(event) {
+                    Outcome::Delivered
+                } else {
+                    Outcome::Dead
+                };
                 differing += usize::from(outcome != Some(wanted));
             }
         }
         if differing > 0 {
-            self.wrong.push(format!("of {differing} deliveries the topic `log` tells something else than the receivers"));
+            self.wrong.push(format!(
+                "of {differing} deliveries the topic `log` tells something else than the receivers"
+            ));
         }
         self.shown.push(format!(
             "the topic `log` resolves {} deliveries to one outcome each: {} delivered, {} dead",
@@ -162,7 +194,10 @@ impl Verdict {
                     format!("`limited` got at most {most} requests within any second")
                 }
                 "slow" => format!("`slow` never had more than {} requests under way", tally.most_at_once),
-                "flaky" => format!("`flaky` took {} requests for {} deliveries", tally.requests, tally.delivered),
+                "flaky" => format!(
+                    "`flaky` took {} requests for {} deliveries",
+                    tally.requests, tally.delivered
+                ),
                 "down" => format!(
                     "`down` got {} of its {} deliveries by replay, marked with `webhook-replay: true`",
                     tally.delivered_by_replay, tally.delivered

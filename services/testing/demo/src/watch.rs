@@ -26,7 +26,10 @@ pub struct Aside {
 
 impl Aside {
     pub fn note_dead_letter(&mut self, record: &Record) -> anyhow::Result<()> {
-        let key = record.key.as_deref().context("a dead letter has its delivery's id as key")?;
+        let key = record
+            .key
+            .as_deref()
+            .context("a dead letter has its delivery's id as key")?;
         let id = String::from_utf8_lossy(key).into_owned();
         match record.value.as_deref() {
             None => drop(self.dead_now.remove(&id)),
@@ -43,7 +46,8 @@ impl Aside {
     pub fn note_rejected(&mut self, record: &Record) -> anyhow::Result<()> {
         let value = record.value.as_deref().context("a rejection is no tombstone")?;
         let rejected: Rejected = codec::decode(value, &OwnSchemas)?;
-        self.rejected.insert((rejected.origin.topic, rejected.origin.partition, rejected.origin.offset));
+        self.rejected
+            .insert((rejected.origin.topic, rejected.origin.partition, rejected.origin.offset));
         Ok(())
     }
 }
@@ -79,9 +83,10 @@ impl Watch {
         let connection = stage.installation().connection();
         let names = connection.names();
         let mut followers = Vec::new();
-        for (topic, note) in
-            [(names.dlq(), Aside::note_dead_letter as fn(&mut Aside, &Record) -> _), (names.rejected(), Aside::note_rejected)]
-        {
+        for (topic, note) in [
+            (names.dlq(), Aside::note_dead_letter as fn(&mut Aside, &Record) -> _),
+            (names.rejected(), Aside::note_rejected),
+        ] {
             let (mut followed, aside) = (follow(&connection, &topic).await?, aside.clone());
             followers.push(tokio::spawn(async move {
                 while let Ok(record) = followed.next().await {
@@ -90,8 +95,18 @@ impl Watch {
                 }
             }));
         }
-        let endpoints = stage.endpoints.iter().map(|endpoint| (endpoint.id.clone(), endpoint.hook.clone())).collect();
-        Ok(Self { expected, endpoints, aside, followers, broken })
+        let endpoints = stage
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.id.clone(), endpoint.hook.clone()))
+            .collect();
+        Ok(Self {
+            expected,
+            endpoints,
+            aside,
+            followers,
+            broken,
+        })
     }
 
     /// In the order of the endpoints.

@@ -1,5 +1,7 @@
 //! Reading Hookline's topics from the outside: once to their end, or as they grow. Only committed records are seen.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, bail};
 use kafka_log::{Connection, Item, ReadOptions, Reader, ReaderOptions, Record, Start, TopicPartition, Watermarks};
 use tokio::sync::mpsc;
@@ -10,30 +12,40 @@ const CHANNEL: usize = 1_000;
 pub async fn read_to_end(connection: &Connection, topic: &str) -> anyhow::Result<Vec<Record>> {
     let watermarks = Watermarks::new(connection)?;
     let reader = Reader::start(connection, &ReaderOptions::new("read to the end"))?;
-    let mut records = Vec::new();
+    let (sink, mut items) = mpsc::channel(CHANNEL);
+    // By partition: where it is to be read to.
+    let mut open = HashMap::new();
     for partition in 0..watermarks.partitions(topic).await? {
-        let (_, end) = watermarks.range(topic, partition).await?;
-        let (sink, mut items) = mpsc::channel(CHANNEL);
+        let (begin, end) = watermarks.range(topic, partition).await?;
+        if begin == end {
+            continue;
+        }
         let mut options = ReadOptions::new(Start::Beginning);
         options.report_reached = true;
         // Everything is kept until the caller is done: a window would wait for what is never given back.
         options.window_bytes = usize::MAX;
-        let of = TopicPartition::new(topic, partition);
-        let mut reached = reader.add(of.clone(), options, sink).await?;
-        while reached < end {
-            match items
-                .recv()
-                .await
-                .with_context(|| format!("{of} can't be read any further"))?
-            {
-                Item::Record(record) => {
-                    reached = record.offset + 1;
-                    records.push(record);
-                }
-                Item::Reached { offset, .. } => reached = offset,
-            }
+        reader
+            .add(TopicPartition::new(topic, partition), options, sink.clone())
+            .await?;
+        open.insert(partition, end);
+    }
+    let mut records = Vec::new();
+    while !open.is_empty() {
+        let item = items
+            .recv()
+            .await
+            .with_context(|| format!("{topic} can't be read any further"))?;
+        let (partition, next) = match &item {
+            Item::Record(record) => (record.partition, record.offset + 1),
+            Item::Reached { partition, offset } => (partition.partition, *offset),
+        };
+        let is_wanted = open.contains_key(&partition);
+        if open.get(&partition).is_some_and(|end| next >= *end) {
+            open.remove(&partition);
         }
-        reader.remove(vec![of]).await;
+        if let (true, Item::Record(record)) = (is_wanted, item) {
+            records.push(record);
+        }
     }
     Ok(records)
 }
