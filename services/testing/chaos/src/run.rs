@@ -1,0 +1,197 @@
+//! One run from its start to the verdict.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::{Direct, Installation, until};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cast::{Cast, Manner};
+use crate::fleet::{Deaths, Fleet};
+use crate::ledger_edits;
+use crate::traffic::{self, Expected, Published};
+use crate::verdict::{self, Summary};
+
+/// Deliveries a second, when nobody says how long to publish.
+const DELIVERIES_PER_SEC: usize = 150;
+const LEAST_STORM: Duration = Duration::from_secs(15);
+
+/// What a run is like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Pairs of event and endpoint to publish.
+    pub deliveries: usize,
+    pub seed: u64,
+    pub endpoints: usize,
+    /// How long it publishes and kills; left out: by the number of deliveries.
+    pub storm: Option<Duration>,
+    /// How long after that everything may take to arrive.
+    pub calm: Duration,
+    /// `dispatcher.max_in_flight`
+    pub max_in_flight: usize,
+}
+
+impl Options {
+    /// 50 endpoints, everything else by the number of deliveries.
+    pub fn new(deliveries: usize, seed: u64) -> Self {
+        Self {
+            deliveries,
+            seed,
+            endpoints: 50,
+            storm: None,
+            calm: Duration::from_secs(240),
+            max_in_flight: 64,
+        }
+    }
+
+    fn storm(&self) -> Duration {
+        let by_number = Duration::from_secs((self.deliveries / DELIVERIES_PER_SEC) as u64).max(LEAST_STORM);
+        self.storm.unwrap_or(by_number)
+    }
+}
+
+/// Runs it. An error means that it could not be run; what was found is in the summary's violations.
+pub async fn run(options: &Options) -> anyhow::Result<Summary> {
+    let settings = harness::Options::new("chaos")
+        // Tries for about four minutes: nobody's patience may end while half of the processes are dead.
+        .set(
+            "delivery.retry_schedule_sec",
+            "[1,1,1,2,2,2,4,4,8,8,16,16,16,16,16,16,16,32,32,32]",
+        )
+        .set("delivery.timeout_sec", "5")
+        .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
+    let mut installation = Installation::start(settings).await?;
+    let fleet = Fleet::start(&installation, options.seed).await?;
+    let direct = installation.direct().await?;
+    let mut cast = Cast::assemble(&direct, options.endpoints, options.seed)
+        .await
+        .context("cannot make the endpoints")?;
+    println!(
+        "chaos: {} endpoints; logs in {}",
+        cast.members.len(),
+        installation.log_dir().display()
+    );
+
+    let (storm, is_storm) = watch::channel(true);
+    let stop = CancellationToken::new();
+    let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
+    let published = publish_in_storm(options, &installation, &direct, &mut cast).await?;
+    storm.send_replace(false);
+    println!(
+        "chaos: {} events published, no more kills; waiting for what is left",
+        published.len()
+    );
+    let expected = traffic::expected(&cast, &published);
+    let complete = until("everything arrives", options.calm, async || {
+        missing(&installation, &cast, &expected).await
+    })
+    .await;
+    stop.cancel();
+    let deaths: Deaths = fleet.await??;
+    show(&deaths);
+
+    let mut summary = Summary {
+        seed: options.seed,
+        deliveries: options.deliveries,
+        ..Summary::default()
+    };
+    summary
+        .violations
+        .extend(complete.err().map(|error| format!("{error:#}")));
+    verdict::judge(
+        &mut summary,
+        &installation,
+        &cast,
+        &expected,
+        &deaths,
+        options.max_in_flight,
+    )
+    .await?;
+    if summary.violations.is_empty() {
+        installation.delete_topics().await?;
+    } else {
+        installation.keep_logs();
+    }
+    Ok(summary)
+}
+
+/// Publishes, while the ledger is edited, one endpoint is paused, and the receiver that is down comes up half way.
+async fn publish_in_storm(
+    options: &Options,
+    installation: &Installation,
+    direct: &Direct,
+    cast: &mut Cast,
+) -> anyhow::Result<Vec<Published>> {
+    let edits_stop = CancellationToken::new();
+    let ids = cast.members.iter().map(|member| member.id.clone()).collect();
+    let edits = tokio::spawn(ledger_edits::describe(direct.clone(), ids, edits_stop.clone()));
+    let is_pausable = |part: crate::cast::Part| part.manner == Manner::Quick && !part.dedicated;
+    let paused = cast.members.iter().find(|member| is_pausable(member.part));
+    let paused = paused.context("too few endpoints for one to pause")?.id.clone();
+    let half = Instant::now() + options.storm() / 2;
+    let pausing = async {
+        ledger_edits::set_status(direct, &paused, "paused").await?;
+        tokio::time::sleep_until(half).await;
+        ledger_edits::set_status(direct, &paused, "active").await
+    };
+    let mut down = std::mem::replace(&mut cast.down, harness::Receiver::down()?);
+    let repairing = async {
+        tokio::time::sleep_until(half).await;
+        down.come_up().await
+    };
+    let publishing = traffic::publish(installation, cast, options.deliveries, options.seed, options.storm());
+    let (published, (), ()) = tokio::try_join!(publishing, pausing, repairing)?;
+    cast.down = down;
+    edits_stop.cancel();
+    println!("chaos: {} changes of the ledger made", edits.await?);
+    Ok(published)
+}
+
+/// What hasn't come about yet. The log is only read when the receivers have everything.
+async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) -> Result<(), String> {
+    let arrived: usize = cast.members.iter().map(|member| member.hook.tally().delivered).sum();
+    if arrived < expected.arriving.len() {
+        let late = expected
+            .arriving
+            .iter()
+            .filter(|(event, index)| !cast.members[*index].hook.has_delivered(event))
+            .map(|(event, index)| {
+                format!(
+                    "{event} for {} ({:?})",
+                    cast.members[*index].id, cast.members[*index].part
+                )
+            });
+        let some: Vec<_> = late.take(5).collect();
+        return Err(format!(
+            "{arrived} of {} arrived; missing: {}",
+            expected.arriving.len(),
+            some.join(", ")
+        ));
+    }
+    let dead = verdict::dead_letters(installation)
+        .await
+        .map_err(|error| format!("{error:#}"))?;
+    let buried = expected.dying.intersection(&dead).count();
+    if buried < expected.dying.len() {
+        return Err(format!("{buried} of {} are dead letters", expected.dying.len()));
+    }
+    let logbook = installation.logbook().await.map_err(|error| format!("{error:#}"))?;
+    let pending = logbook.count(harness::logbook::Outcome::Pending);
+    if pending > 0 {
+        return Err(format!("the log has {pending} deliveries unresolved"));
+    }
+    Ok(())
+}
+
+fn show(deaths: &Deaths) {
+    let points: std::collections::BTreeSet<_> = deaths.crashed.iter().map(|(_, point)| *point).collect();
+    println!(
+        "chaos: {} killed, {} died at {} different crash points: {}",
+        deaths.killed.len(),
+        deaths.crashed.len(),
+        points.len(),
+        points.into_iter().collect::<Vec<_>>().join(", ")
+    );
+}

@@ -1,0 +1,100 @@
+//! What a producer publishes during a run, and which (event, endpoint) pairs follow from it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use harness::Installation;
+use harness::publish::Told;
+use kafka_log::{Ack, Producer};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::cast::{Cast, Manner, TENANTS, TYPES};
+
+/// How often a portion is published.
+const PORTION: Duration = Duration::from_millis(100);
+
+/// An event that Kafka acknowledged.
+pub(crate) struct Published {
+    pub(crate) id: String,
+    pub(crate) tenant: usize,
+    pub(crate) event_type: usize,
+}
+
+/// Pairs of event and endpoint, as indexes and ids.
+#[derive(Default)]
+pub(crate) struct Expected {
+    /// (event id, endpoint's index) that must arrive.
+    pub(crate) arriving: Vec<(String, usize)>,
+    /// (event id, endpoint id) that must become dead letters.
+    pub(crate) dying: HashSet<(String, String)>,
+}
+
+/// Publishes events evenly over `duration`, until they are `deliveries` pairs or a few more. Returns when all are
+/// acknowledged.
+pub(crate) async fn publish(
+    installation: &Installation,
+    cast: &Cast,
+    deliveries: usize,
+    seed: u64,
+    duration: Duration,
+) -> anyhow::Result<Vec<Published>> {
+    let producer = Producer::new(&installation.connection())?;
+    let topic = installation.names().events();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut portions = interval(PORTION);
+    portions.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (begin, mut pairs) = (Instant::now(), 0);
+    let (mut published, mut acks): (Vec<Published>, Vec<Ack>) = (Vec::new(), Vec::new());
+    while pairs < deliveries {
+        portions.tick().await;
+        let passed = begin.elapsed().as_secs_f64() / duration.as_secs_f64();
+        let due = ((passed * deliveries as f64) as usize).min(deliveries);
+        while pairs < due {
+            let event = Published {
+                id: format!("evt-{seed}-{:06}", published.len()),
+                tenant: random.random_range(0..TENANTS),
+                event_type: random.random_range(0..TYPES.len()),
+            };
+            pairs += cast.wanting(event.tenant, event.event_type).count();
+            acks.push(producer.send(&record(&topic, cast, &event)).await?);
+            published.push(event);
+        }
+    }
+    for ack in acks {
+        ack.await?;
+    }
+    Ok(published)
+}
+
+fn record(topic: &str, cast: &Cast, event: &Published) -> kafka_log::Outgoing {
+    let data = json!({
+        "vaultId": "vault_1", "objectId": event.id, "filename": "a.pdf", "mimeType": "application/pdf", "sizeBytes": 1,
+        "error": "none",
+    });
+    let told = Told::new(&event.id, TYPES[event.event_type], &cast.tenants[event.tenant], &data);
+    let mut record = told.hookline_json(topic);
+    // Over all partitions.
+    record.key = Some(event.id.clone().into_bytes());
+    record
+}
+
+/// What must come of these events.
+pub(crate) fn expected(cast: &Cast, published: &[Published]) -> Expected {
+    let mut expected = Expected::default();
+    for event in published {
+        for (index, member) in cast.members.iter().enumerate() {
+            if (member.part.tenant, member.part.event_type) != (event.tenant, event.event_type) {
+                continue;
+            }
+            if member.part.manner == Manner::Rejecting {
+                expected.dying.insert((event.id.clone(), member.id.clone()));
+            } else {
+                expected.arriving.push((event.id.clone(), index));
+            }
+        }
+    }
+    expected
+}

@@ -1,0 +1,161 @@
+//! The account at a run's end: what was lost, what came twice, and whether that is allowed.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use harness::logbook::Outcome;
+use harness::{Installation, read_to_end};
+use schemas::{DeadLetter, OwnSchemas, codec};
+
+use crate::cast::{Cast, TENANTS, TYPES};
+use crate::fleet::{Deaths, Role};
+use crate::traffic::Expected;
+
+/// Most records of a source partition that fan-out has under way (its batch).
+const FANOUT_BATCH_RECORDS: usize = 500;
+
+/// A run in figures.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    pub seed: u64,
+    /// Asked for.
+    pub deliveries: usize,
+    /// Pairs of event and endpoint.
+    pub expected: usize,
+    /// Of those, with a verified 2xx.
+    pub delivered: usize,
+    /// Of those, in the dead letters as they must be.
+    pub dead_lettered: usize,
+    /// Further verified 2xx of a pair.
+    pub duplicates: usize,
+    /// Most duplicates that the kills allow.
+    pub bound: usize,
+    pub lost: usize,
+    pub bad_signatures: usize,
+    pub kills: usize,
+    /// Everything that isn't as it must be, in words.
+    pub violations: Vec<String>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "chaos: seed={} deliveries={} expected={} delivered={} dead_lettered={} duplicates={} bound={} lost={} \
+             bad_signatures={} kills={}",
+            self.seed,
+            self.deliveries,
+            self.expected,
+            self.delivered,
+            self.dead_lettered,
+            self.duplicates,
+            self.bound,
+            self.lost,
+            self.bad_signatures,
+            self.kills
+        )
+    }
+}
+
+/// (event, endpoint) of all dead letters that are there.
+pub(crate) async fn dead_letters(installation: &Installation) -> anyhow::Result<HashSet<(String, String)>> {
+    let mut latest = HashMap::new();
+    for record in read_to_end(&installation.connection(), &installation.names().dlq()).await? {
+        latest.insert(record.key.clone(), record.value.clone());
+    }
+    let mut pairs = HashSet::new();
+    for value in latest.into_values().flatten() {
+        let letter: DeadLetter = codec::decode(&value, &OwnSchemas)?;
+        pairs.insert((letter.delivery.event_id, letter.delivery.endpoint_id));
+    }
+    Ok(pairs)
+}
+
+/// Fills the summary's figures from the receivers, the dead letters, the log and the deaths.
+pub(crate) async fn judge(
+    summary: &mut Summary,
+    installation: &Installation,
+    cast: &Cast,
+    expected: &Expected,
+    deaths: &Deaths,
+    max_in_flight: usize,
+) -> anyhow::Result<()> {
+    let dead = dead_letters(installation).await?;
+    summary.expected = expected.arriving.len() + expected.dying.len();
+    let arrived = |(event, index): &&(String, usize)| cast.members[*index].hook.has_delivered(event);
+    summary.delivered = expected.arriving.iter().filter(arrived).count();
+    summary.dead_lettered = expected.dying.intersection(&dead).count();
+    summary.lost = summary.expected - summary.delivered - summary.dead_lettered;
+    for tally in cast.members.iter().map(|member| member.hook.tally()) {
+        summary.duplicates += tally.duplicates;
+        summary.bad_signatures += tally.bad_signatures;
+    }
+    summary.kills = deaths.count();
+    summary.bound = bound(deaths, cast.members.len(), max_in_flight);
+
+    let strangers = dead.difference(&expected.dying).count();
+    let rules = [
+        (summary.lost, 0, "deliveries are lost (invariant 1)"),
+        (summary.bad_signatures, 0, "requests are not signed as they must be"),
+        (summary.duplicates, summary.bound, "deliveries came again"),
+        (strangers, 0, "dead letters are of deliveries that must arrive"),
+    ];
+    for (count, most, words) in rules {
+        if count > most {
+            summary.violations.push(format!("{count} {words}; at most {most} may"));
+        }
+    }
+    summary.violations.extend(
+        deaths
+            .unasked
+            .iter()
+            .map(|said| format!("a process ended by itself: {said}")),
+    );
+    compare_with_log(summary, installation, cast, expected).await
+}
+
+/// What may come twice: what the killed dispatchers had in flight, and what the killed fan-outs had not committed.
+fn bound(deaths: &Deaths, endpoints: usize, max_in_flight: usize) -> usize {
+    let endpoints_per_event = endpoints.div_ceil(TENANTS * TYPES.len());
+    deaths.of(Role::Dispatcher) * max_in_flight + deaths.of(Role::Fanout) * FANOUT_BATCH_RECORDS * endpoints_per_event
+}
+
+/// The log resolves each expected pair to what the receivers and the dead letters say, and knows no other pair.
+async fn compare_with_log(
+    summary: &mut Summary,
+    installation: &Installation,
+    cast: &Cast,
+    expected: &Expected,
+) -> anyhow::Result<()> {
+    let logbook = installation.logbook().await?;
+    let fates = logbook.by_pair();
+    let arriving = expected
+        .arriving
+        .iter()
+        .map(|(event, index)| (event.as_str(), cast.members[*index].id.as_str(), Outcome::Delivered));
+    let dying = expected
+        .dying
+        .iter()
+        .map(|(event, endpoint)| (event.as_str(), endpoint.as_str(), Outcome::Dead));
+    let mut wrong = Vec::new();
+    for (event, endpoint, outcome) in arriving.chain(dying) {
+        let logged = fates.get(&(event, endpoint)).map(|fate| fate.outcome());
+        if logged != Some(outcome) {
+            wrong.push(format!("{event} for {endpoint}: {logged:?} instead of {outcome:?}"));
+        }
+    }
+    if !wrong.is_empty() {
+        let some = wrong[..wrong.len().min(5)].join("; ");
+        summary.violations.push(format!(
+            "the log resolves {} deliveries wrongly (invariant 1): {some}",
+            wrong.len()
+        ));
+    }
+    if logbook.deliveries.len() > summary.expected {
+        let count = logbook.deliveries.len() - summary.expected;
+        summary.violations.push(format!(
+            "the log has {count} deliveries that nobody expected (invariant 6)"
+        ));
+    }
+    Ok(())
+}
