@@ -6,7 +6,7 @@ mod logs;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -179,11 +179,7 @@ impl Installation {
             .into_iter()
             .map(|argument| argument.as_ref().to_owned())
             .collect();
-        let output = self
-            .command(&arguments)
-            .output()
-            .await
-            .with_context(|| format!("cannot run {}", self.binary.display()))?;
+        let output = self.run(&arguments, &[]).await?;
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -197,19 +193,28 @@ impl Installation {
         Ok(out)
     }
 
-    /// The same with `--output json` added, read.
+    /// Runs a command to its end, whatever that is, with these variables beside this installation's configuration.
+    pub async fn run<S: AsRef<str>>(&self, arguments: &[S], extra: &[(&str, &str)]) -> anyhow::Result<Output> {
+        self.command(arguments)
+            .envs(extra.iter().copied())
+            .output()
+            .await
+            .with_context(|| format!("cannot run {}", self.binary.display()))
+    }
+
+    /// [`Installation::hookline`] with `--output json` added, read.
     pub async fn hookline_json(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
         let out = self.hookline(arguments.iter().chain(&["--output", "json"])).await?;
         serde_json::from_str(&out).with_context(|| format!("`hookline {}` printed no JSON: {out}", arguments.join(" ")))
     }
 
-    fn command(&self, arguments: &[String]) -> tokio::process::Command {
+    fn command<S: AsRef<str>>(&self, arguments: &[S]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.binary);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOOKLINE_")) {
             command.env_remove(name);
         }
         command
-            .args(arguments)
+            .args(arguments.iter().map(AsRef::as_ref))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .kill_on_drop(true);
