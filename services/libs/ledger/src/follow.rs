@@ -198,6 +198,10 @@ async fn follow(shared: Arc<Shared>, mut items: mpsc::Receiver<Item>) {
             return raise(&error, &items).await;
         }
     }
+    // The last handle is gone, or the reader's thread has died: then nobody may wait for ever.
+    shared
+        .progress
+        .send_modify(|progress| progress.blocked = Some(Error::Stopped));
 }
 
 /// A record that can't be read stays where it is: what follows it may rest on it. Only another version of the program
