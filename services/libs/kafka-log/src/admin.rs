@@ -1,6 +1,6 @@
 //! Topics made, described, changed, truncated and deleted.
 
-use crate::{Connection, Error, TopicPartition};
+use crate::{Connection, Error, TopicPartition, topics::TopicSpec};
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{
@@ -100,21 +100,27 @@ impl Admin {
         replication: i32,
         config: &[(String, String)],
     ) -> Result<bool, Error> {
-        let made = self.create_all(&[(name, partitions, config)], replication).await?;
+        let topic = TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            config: config.to_vec(),
+        };
+        let made = self.create_all(&[topic], replication).await?;
         Ok(!made.is_empty())
     }
 
     /// Makes topics, each with its partitions and settings, in one call; returns the names of those that weren't there.
     /// They are visible when it returns.
-    pub async fn create_all(
-        &self,
-        topics: &[(&str, i32, &[(String, String)])],
-        replication: i32,
-    ) -> Result<Vec<String>, Error> {
+    pub async fn create_all(&self, topics: &[TopicSpec], replication: i32) -> Result<Vec<String>, Error> {
         let mut wanted = Vec::with_capacity(topics.len());
-        for (name, partitions, config) in topics {
+        for TopicSpec {
+            name,
+            partitions,
+            config,
+        } in topics
+        {
             let mut topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(replication));
-            for (key, value) in *config {
+            for (key, value) in config {
                 topic = topic.set(key, value);
             }
             wanted.push(topic);

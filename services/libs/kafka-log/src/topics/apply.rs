@@ -20,17 +20,18 @@ pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]
     let existing = admin.topics("").await?;
     let (there, missing): (Vec<&TopicSpec>, Vec<&TopicSpec>) =
         topics.iter().partition(|topic| existing.contains_key(&topic.name));
-    let configs: Vec<_> = missing.iter().map(|topic| config(topic, replication)).collect();
-    let wanted: Vec<(&str, i32, &[(String, String)])> = missing
-        .iter()
-        .zip(&configs)
-        .map(|(topic, config)| (topic.name.as_str(), topic.partitions, config.as_slice()))
+    let missing: Vec<TopicSpec> = missing
+        .into_iter()
+        .map(|topic| TopicSpec {
+            config: config(topic, replication),
+            ..topic.clone()
+        })
         .collect();
     let mut applied = Vec::new();
-    if !wanted.is_empty() {
+    if !missing.is_empty() {
         applied.extend(
             admin
-                .create_all(&wanted, replication)
+                .create_all(&missing, replication)
                 .await?
                 .into_iter()
                 .map(Applied::Created),
