@@ -19,6 +19,8 @@ use std::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Brokers learn of a new topic within milliseconds; overloaded ones have taken more than 20 s.
+const VISIBLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Admin client. Cheap to clone.
 #[derive(Clone)]
@@ -146,7 +148,7 @@ impl Admin {
     async fn visible(&self, names: Vec<String>) -> Result<(), Error> {
         let client = self.client.clone();
         let ask = move || {
-            let deadline = Instant::now() + TIMEOUT;
+            let deadline = Instant::now() + VISIBLE_TIMEOUT;
             for name in names {
                 loop {
                     let metadata = client

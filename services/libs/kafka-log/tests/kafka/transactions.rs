@@ -31,14 +31,15 @@ async fn what_was_aborted_never_arrives() {
     send(&mut producer, &topic, "kept", true).await;
     send(&mut producer, &topic, "taken back", false).await;
     // A dropped transaction is taken back before the next begins.
-    let dropped = producer.begin().await.expect("begin");
-    dropped
-        .send(&Outgoing::new(&topic, 0, "k", "dropped".into()))
-        .await
-        .expect("send")
-        .await
-        .expect("ack");
-    drop(dropped);
+    {
+        let dropped = producer.begin().await.expect("begin");
+        dropped
+            .send(&Outgoing::new(&topic, 0, "k", "dropped".into()))
+            .await
+            .expect("send")
+            .await
+            .expect("ack");
+    }
     send(&mut producer, &topic, "kept too", true).await;
     let (_, end) = Watermarks::new(&setup.connection)
         .expect("client")
