@@ -64,13 +64,21 @@ pub(crate) fn judge(
 }
 
 fn read(record: &Record, settings: &SourceSettings, now_ms: i64) -> Result<Event, Refusal> {
-    let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.clone(), value.to_vec())).collect();
+    let headers: Vec<_> = record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_vec()))
+        .collect();
     let source = SourceRecord {
         topic: &record.topic,
         partition: record.partition,
         offset: record.offset,
         // A record without a timestamp is taken as new, else it would be older than every endpoint.
-        timestamp_ms: if record.timestamp_ms > 0 { record.timestamp_ms } else { now_ms },
+        timestamp_ms: if record.timestamp_ms > 0 {
+            record.timestamp_ms
+        } else {
+            now_ms
+        },
         key: record.key.as_deref(),
         value: record.value.as_deref(),
         headers: &headers,
@@ -86,17 +94,29 @@ fn read(record: &Record, settings: &SourceSettings, now_ms: i64) -> Result<Event
 fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Result<Matched, Refusal> {
     let refuse = |reason, message| {
         let (tenant, event_type) = (Some(event.tenant.clone()), Some(event.event_type.clone()));
-        Err(Refusal { reason, message, tenant, event_type })
+        Err(Refusal {
+            reason,
+            message,
+            tenant,
+            event_type,
+        })
     };
     let data_bytes = event.data.get().len();
     if data_bytes + MAX_ENVELOPE_BYTES > MAX_BODY_BYTES {
-        return refuse("too_large", format!("the data has {data_bytes} bytes; a rendered body has at most {MAX_BODY_BYTES}"));
+        return refuse(
+            "too_large",
+            format!("the data has {data_bytes} bytes; a rendered body has at most {MAX_BODY_BYTES}"),
+        );
     }
     let Some(tenant) = snapshot.view.tenant(&event.tenant) else {
         return refuse("unknown_tenant", format!("tenant `{}` does not exist", event.tenant));
     };
     let Some(info) = snapshot.catalogs.find(&tenant.catalogs, &event.event_type) else {
-        let message = format!("type `{}` is in none of the tenant's catalogs ({})", event.event_type, tenant.catalogs.join(", "));
+        let message = format!(
+            "type `{}` is in none of the tenant's catalogs ({})",
+            event.event_type,
+            tenant.catalogs.join(", ")
+        );
         return refuse("unknown_type", message);
     };
     if let Err(violations) = contract::check(info, &event.data) {
@@ -106,7 +126,12 @@ fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Resul
         }
     }
     let targets = match_endpoints(&event, info, snapshot, rules);
-    Ok(Matched { event, matched_at_ms: now_ms, ledger_version: snapshot.ledger_version, targets })
+    Ok(Matched {
+        event,
+        matched_at_ms: now_ms,
+        ledger_version: snapshot.ledger_version,
+        targets,
+    })
 }
 
 fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: Rules) -> Vec<Target> {
@@ -141,7 +166,11 @@ fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: R
 }
 
 fn shown(violations: &[Violation]) -> String {
-    let mut shown: Vec<String> = violations.iter().take(VIOLATIONS_SHOWN).map(Violation::to_string).collect();
+    let mut shown: Vec<String> = violations
+        .iter()
+        .take(VIOLATIONS_SHOWN)
+        .map(Violation::to_string)
+        .collect();
     if violations.len() > VIOLATIONS_SHOWN {
         shown.push(format!("and {} more", violations.len() - VIOLATIONS_SHOWN));
     }

@@ -18,6 +18,8 @@ pub struct Options {
     pub max_payload_bytes: usize,
     /// Partitions of the lanes topic.
     pub lanes: i32,
+    /// `kafka.instance_id`: static membership, which moves partitions only after the session timeout.
+    pub instance_id: Option<String>,
     pub batch: BatchLimits,
 }
 
@@ -29,6 +31,7 @@ impl Default for Options {
             clock_tolerance_sec: 5,
             max_payload_bytes: 256 << 10,
             lanes: 64,
+            instance_id: None,
             batch: BatchLimits::default(),
         }
     }
@@ -48,7 +51,11 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { max_records: 500, max_bytes: 4 << 20, max_deliveries: 10_000 }
+        Self {
+            max_records: 500,
+            max_bytes: 4 << 20,
+            max_deliveries: 10_000,
+        }
     }
 }
 
@@ -98,7 +105,9 @@ impl FromStr for StartAt {
                 .and_then(|time| i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok())
                 .map(Self::Time)
                 .ok_or_else(|| {
-                    InvalidOptions(format!("`{text}` is no start; use earliest, latest or a time like 2026-11-21T10:00:00Z"))
+                    InvalidOptions(format!(
+                        "`{text}` is no start; use earliest, latest or a time like 2026-11-21T10:00:00Z"
+                    ))
                 }),
         }
     }
@@ -117,9 +126,9 @@ impl FromStr for Guarantee {
     fn from_str(text: &str) -> Result<Self, InvalidOptions> {
         match text {
             "at_least_once" => Ok(Self::AtLeastOnce),
-            "exactly_once" => {
-                Err(InvalidOptions("`exactly_once` comes with a later version; use at_least_once".to_owned()))
-            }
+            "exactly_once" => Err(InvalidOptions(
+                "`exactly_once` comes with a later version; use at_least_once".to_owned(),
+            )),
             _ => Err(InvalidOptions(format!("`{text}` is no guarantee; use at_least_once"))),
         }
     }
@@ -145,7 +154,10 @@ impl Options {
             if source.topic == ingest {
                 problems.push(format!("sources: `{ingest}` is always read; take it out"));
             } else if !seen.insert(source.topic.as_str()) {
-                problems.push(format!("sources: `{}` is given twice; a topic has one format and tenant", source.topic));
+                problems.push(format!(
+                    "sources: `{}` is given twice; a topic has one format and tenant",
+                    source.topic
+                ));
             }
         }
         if self.lanes < 1 {
@@ -154,7 +166,11 @@ impl Options {
         if self.max_payload_bytes == 0 {
             problems.push("delivery.max_payload_bytes: 0 would reject everything".to_owned());
         }
-        let BatchLimits { max_records, max_bytes, max_deliveries } = self.batch;
+        let BatchLimits {
+            max_records,
+            max_bytes,
+            max_deliveries,
+        } = self.batch;
         if max_records == 0 || max_bytes == 0 || max_deliveries == 0 {
             problems.push("fanout.batch: every limit must be at least 1".to_owned());
         }
@@ -184,18 +200,39 @@ mod tests {
         )
         .expect("well-formed");
         assert_eq!(options.sources[0], Source::new("a"));
-        let [_, b, c] = &options.sources[..] else { panic!("three sources") };
-        assert_eq!((b.format, &b.tenant), (Format::EventPayload, &TenantFrom::Fixed("org_1".to_owned())));
+        let [_, b, c] = &options.sources[..] else {
+            panic!("three sources")
+        };
+        assert_eq!(
+            (b.format, &b.tenant),
+            (Format::EventPayload, &TenantFrom::Fixed("org_1".to_owned()))
+        );
         assert_eq!((b.start, c.start), (StartAt::Time(2000), StartAt::Latest));
         assert_eq!(options.max_payload_bytes, 262_144);
     }
 
     #[test]
     fn what_is_wrong_is_refused_with_what_to_do() {
-        assert!(read(r#"{"sources":[{"topic":"a","tenant":"nobody"}]}"#).expect_err("refused").contains("fixed:<tenant id>"));
-        assert!(read(r#"{"guarantee":"exactly_once"}"#).expect_err("refused").contains("later version"));
-        assert!(read(r#"{"sources":[{"topic":"a","start":"yesterday"}]}"#).expect_err("refused").contains("earliest"));
-        let twice = Options { sources: vec![Source::new("a"), Source::new("a"), Source::new("i")], lanes: 0, ..Options::default() };
+        assert!(
+            read(r#"{"sources":[{"topic":"a","tenant":"nobody"}]}"#)
+                .expect_err("refused")
+                .contains("fixed:<tenant id>")
+        );
+        assert!(
+            read(r#"{"guarantee":"exactly_once"}"#)
+                .expect_err("refused")
+                .contains("later version")
+        );
+        assert!(
+            read(r#"{"sources":[{"topic":"a","start":"yesterday"}]}"#)
+                .expect_err("refused")
+                .contains("earliest")
+        );
+        let twice = Options {
+            sources: vec![Source::new("a"), Source::new("a"), Source::new("i")],
+            lanes: 0,
+            ..Options::default()
+        };
         assert_eq!(twice.problems("i").len(), 3);
         assert!(Options::default().problems("i").is_empty());
     }

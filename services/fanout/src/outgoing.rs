@@ -25,7 +25,10 @@ pub(crate) struct Bodies([Option<Rendered>; Envelope::ALL.len()]);
 
 impl Bodies {
     fn of(&mut self, matched: &Matched, envelope: Envelope) -> &Rendered {
-        let index = Envelope::ALL.iter().position(|e| *e == envelope).expect("it lists all envelopes");
+        let index = Envelope::ALL
+            .iter()
+            .position(|e| *e == envelope)
+            .expect("it lists all envelopes");
         self.0[index].get_or_insert_with(|| render(&matched.event, envelope))
     }
 }
@@ -43,7 +46,11 @@ impl Matched {
             endpoint_id: target.endpoint_id.to_string(),
             delivery_id: target.delivery_id.clone(),
         });
-        let data = if number == 0 { self.event.data.get().as_bytes().to_vec() } else { Vec::new() };
+        let data = if number == 0 {
+            self.event.data.get().as_bytes().to_vec()
+        } else {
+            Vec::new()
+        };
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         self.log(names, |record| {
             record.matched = Some(schemas::Matched {
@@ -76,7 +83,11 @@ impl Matched {
             }
             None => {
                 let at = partition(target.delivery_id.as_bytes(), DLQ_PARTITIONS);
-                let dead = DeadLetter { delivery, reason: ENDPOINT_DISABLED.to_owned(), died_at_ms: self.matched_at_ms };
+                let dead = DeadLetter {
+                    delivery,
+                    reason: ENDPOINT_DISABLED.to_owned(),
+                    died_at_ms: self.matched_at_ms,
+                };
                 Outgoing::new(names.dlq(), at, target.delivery_id.as_bytes(), encode(&dead)?)
             }
         }))
@@ -136,7 +147,12 @@ impl Matched {
         };
         fill(&mut record);
         let key = self.event.id.as_bytes();
-        Ok(Outgoing::new(names.log(), partition(key, LOG_PARTITIONS), key, encode(&record)?))
+        Ok(Outgoing::new(
+            names.log(),
+            partition(key, LOG_PARTITIONS),
+            key,
+            encode(&record)?,
+        ))
     }
 }
 
@@ -152,3 +168,6 @@ impl Rejection {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

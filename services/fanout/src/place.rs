@@ -67,7 +67,11 @@ impl Route {
             "disabled" => Status::Disabled,
             "deleted" => Status::Deleted,
             other => {
-                tracing::error!(endpoint = endpoint.id, status = other, "unknown endpoint status, taken as active; upgrade this process");
+                tracing::error!(
+                    endpoint = endpoint.id,
+                    status = other,
+                    "unknown endpoint status, taken as active; upgrade this process"
+                );
                 Status::Open
             }
         };
@@ -75,7 +79,11 @@ impl Route {
             tracing::error!(endpoint = endpoint.id, %error, "taken as standard; upgrade this process");
             Envelope::Standard
         });
-        Self { envelope, status, dedicated_topic: endpoint.dedicated_topic }
+        Self {
+            envelope,
+            status,
+            dedicated_topic: endpoint.dedicated_topic,
+        }
     }
 
     /// Whether new events are matched with the endpoint.

@@ -46,7 +46,10 @@ impl Projection {
         // Subscribed before the view is taken: a change between the two is applied twice, never missed.
         let changes = ledger.changes();
         let snapshot = Arc::new(Snapshot::build(ledger.view()));
-        Self { ledger, state: Mutex::new(State { changes, snapshot }) }
+        Self {
+            ledger,
+            state: Mutex::new(State { changes, snapshot }),
+        }
     }
 
     /// Ledger offset that every batch from now on is matched with, at least.
@@ -103,13 +106,23 @@ impl State {
 }
 
 impl Snapshot {
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self::build(Arc::default())
+    }
+
     fn build(view: Arc<View>) -> Self {
         let mut index = Index::new();
         for endpoint in view.endpoints() {
             index_endpoint(&mut index, &endpoint.entity);
         }
         let catalogs = Arc::new(catalogs(&view));
-        Self { index, catalogs, ledger_version: view.position(), view }
+        Self {
+            index,
+            catalogs,
+            ledger_version: view.position(),
+            view,
+        }
     }
 
     /// `view` holds all of `changes`, and may hold more.
@@ -126,8 +139,17 @@ impl Snapshot {
                 Kind::Tenant | Kind::Key | Kind::Job | Kind::Schema | Kind::Installation => {}
             }
         }
-        let catalogs = if types_changed { Arc::new(catalogs(&view)) } else { self.catalogs.clone() };
-        Self { view, index, catalogs, ledger_version }
+        let catalogs = if types_changed {
+            Arc::new(catalogs(&view))
+        } else {
+            self.catalogs.clone()
+        };
+        Self {
+            view,
+            index,
+            catalogs,
+            ledger_version,
+        }
     }
 }
 
@@ -148,13 +170,16 @@ fn index_endpoint(index: &mut Index, endpoint: &Endpoint) {
 }
 
 fn subscription(endpoint: &Endpoint) -> Subscription {
-    let filters = endpoint.event_type_filters.iter().filter_map(|text| match Filter::parse(text) {
-        Ok(filter) => Some(filter),
-        Err(error) => {
-            tracing::error!(endpoint = endpoint.id, filter = text, %error, "a stored filter matches nothing");
-            None
-        }
-    });
+    let filters = endpoint
+        .event_type_filters
+        .iter()
+        .filter_map(|text| match Filter::parse(text) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                tracing::error!(endpoint = endpoint.id, filter = text, %error, "a stored filter matches nothing");
+                None
+            }
+        });
     // An empty list is no list.
     let ids = |ids: &Vec<String>| (!ids.is_empty()).then(|| ids.iter().cloned().collect());
     let scopes = endpoint.resource_scopes.as_ref();

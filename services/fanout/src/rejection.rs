@@ -30,9 +30,19 @@ impl Rejection {
         now_ms: i64,
     ) -> Self {
         let value = record.value.as_deref().unwrap_or_default();
-        let origin =
-            Source { topic: record.topic.to_string(), partition: record.partition, offset: record.offset };
-        tracing::debug!(topic = origin.topic, partition = origin.partition, offset = origin.offset, reason, message, "rejected");
+        let origin = Source {
+            topic: record.topic.to_string(),
+            partition: record.partition,
+            offset: record.offset,
+        };
+        tracing::debug!(
+            topic = origin.topic,
+            partition = origin.partition,
+            offset = origin.offset,
+            reason,
+            message,
+            "rejected"
+        );
         let rejected = Rejected {
             reason: reason.to_owned(),
             message,
@@ -44,7 +54,11 @@ impl Rejection {
             value_bytes: i64::try_from(value.len()).unwrap_or(i64::MAX),
             headers: headers(record),
         };
-        Self { reason, key: record.key.as_deref().map(|key| first(key, KEPT_KEY_BYTES).to_vec()), rejected }
+        Self {
+            reason,
+            key: record.key.as_deref().map(|key| first(key, KEPT_KEY_BYTES).to_vec()),
+            rejected,
+        }
     }
 
     /// What decides the partition: the key, or the topic where there is none.
@@ -55,7 +69,12 @@ impl Rejection {
 
 fn headers(record: &Record) -> BTreeMap<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(first(bytes, KEPT_HEADER_BYTES)).into_owned();
-    record.headers.iter().take(KEPT_HEADERS).map(|(name, value)| (text(name.as_bytes()), text(value))).collect()
+    record
+        .headers
+        .iter()
+        .take(KEPT_HEADERS)
+        .map(|(name, value)| (text(name.as_bytes()), text(value)))
+        .collect()
 }
 
 fn first(bytes: &[u8], most: usize) -> &[u8] {

@@ -49,8 +49,9 @@ impl Service {
         }
         let sources = sources(&options, &names.events(), &names.ingest());
         let topics = sources.keys().cloned().collect();
-        let (membership, ownership) =
-            Membership::join(connection, &MembershipOptions::new(names.fanout_group(), topics))?;
+        let mut member = MembershipOptions::new(names.fanout_group(), topics);
+        member.instance_id.clone_from(&options.instance_id);
+        let (membership, ownership) = Membership::join(connection, &member)?;
         let output = Output {
             producer: Producer::new(connection)?,
             names,
@@ -67,7 +68,12 @@ impl Service {
                 lanes: options.lanes,
             },
         });
-        let mut owned = Owned { shared: shared.clone(), sources, tasks: JoinSet::new(), running: HashMap::new() };
+        let mut owned = Owned {
+            shared: shared.clone(),
+            sources,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+        };
         let result = owned.follow(ownership, &shutdown).await;
         owned.stop_all().await;
         drop(owned);
@@ -79,7 +85,11 @@ impl Service {
 /// By topic.
 fn sources(options: &Options, events: &str, ingest: &str) -> HashMap<String, ReadSource> {
     let default = [Source::new(events)];
-    let configured = if options.sources.is_empty() { &default[..] } else { &options.sources };
+    let configured = if options.sources.is_empty() {
+        &default[..]
+    } else {
+        &options.sources
+    };
     configured
         .iter()
         .chain([&Source::new(ingest)])
@@ -89,7 +99,13 @@ fn sources(options: &Options, events: &str, ingest: &str) -> HashMap<String, Rea
                 tenant: source.tenant.clone(),
                 max_payload_bytes: options.max_payload_bytes,
             };
-            (source.topic.clone(), ReadSource { settings, start: source.start })
+            (
+                source.topic.clone(),
+                ReadSource {
+                    settings,
+                    start: source.start,
+                },
+            )
         })
         .collect()
 }
@@ -156,7 +172,9 @@ impl Owned {
         let deadline = Instant::now() + within;
         let mut result = Ok(());
         while !waiting.is_empty() {
-            let Ok(Some(ended)) = timeout_at(deadline, self.tasks.join_next_with_id()).await else { break };
+            let Ok(Some(ended)) = timeout_at(deadline, self.tasks.join_next_with_id()).await else {
+                break;
+            };
             waiting.remove(&id_of(&ended));
             result = result.and(self.ended(ended));
         }
@@ -170,8 +188,14 @@ impl Owned {
     /// A worker that fails ends the role; one whose partition went away doesn't.
     fn ended(&mut self, ended: Result<(Id, Result<(), Error>), JoinError>) -> Result<(), Error> {
         let id = id_of(&ended);
-        let partition = self.running.iter().find(|(_, running)| running.task.id() == id).map(|(p, _)| p.clone());
-        let name = partition.as_ref().map_or_else(|| "a partition".to_owned(), TopicPartition::to_string);
+        let partition = self
+            .running
+            .iter()
+            .find(|(_, running)| running.task.id() == id)
+            .map(|(p, _)| p.clone());
+        let name = partition
+            .as_ref()
+            .map_or_else(|| "a partition".to_owned(), TopicPartition::to_string);
         if let Some(partition) = &partition {
             self.running.remove(partition);
         }

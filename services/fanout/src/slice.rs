@@ -4,8 +4,9 @@
 //! Nothing here commits: [`Slice::settle`] returns only when everything is acknowledged.
 
 use crate::{
-    Error, measure,
+    Error,
     judge::{Matched, Target, Verdict},
+    measure,
     outgoing::Bodies,
     place::{Place, Route},
     projection::{Projection, Snapshot},
@@ -57,9 +58,13 @@ enum Kind {
 }
 
 impl Slice {
-    /// Records under way.
-    pub(crate) fn len(&self) -> usize {
+    /// Records written and not yet known to be acknowledged.
+    pub(crate) fn under_way(&self) -> usize {
         self.sent.len()
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.sent.is_empty()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -73,10 +78,16 @@ impl Slice {
             Verdict::Rejected(_) => vec![Kind::Rejection],
             Verdict::Matched(matched) => {
                 let chunks = (0..matched.chunks()).map(Kind::Chunk);
-                chunks.chain((0..matched.targets.len()).flat_map(|index| after_matching(matched, index))).collect()
+                chunks
+                    .chain((0..matched.targets.len()).flat_map(|index| after_matching(matched, index)))
+                    .collect()
             }
         };
-        self.works.push(Work { verdict, bodies: Bodies::default(), _credit: credit });
+        self.works.push(Work {
+            verdict,
+            bodies: Bodies::default(),
+            _credit: credit,
+        });
         for kind in kinds {
             self.send(Part { work, kind }, output).await?;
         }
@@ -231,5 +242,41 @@ fn move_home(target: &mut Target, snapshot: &Snapshot, lanes: i32) {
         target.place = Place::returns(&target.endpoint_id, lanes);
     } else {
         target.place = place;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event_model::Envelope;
+
+    fn target(place: Place) -> Target {
+        Target {
+            endpoint_id: "wh_1".into(),
+            delivery_id: "dlv_1".into(),
+            envelope: Envelope::Standard,
+            place,
+        }
+    }
+
+    #[test]
+    fn a_delivery_whose_endpoint_is_gone_is_cancelled() {
+        let mut target = target(Place::Dedicated(1));
+        move_home(&mut target, &Snapshot::empty(), 4);
+        assert_eq!(target.place, Place::Cancelled);
+    }
+
+    #[test]
+    fn parts_are_written_in_the_order_of_records_then_targets() {
+        let part = |work, kind| Part { work, kind };
+        let mut parts = [
+            part(1, Kind::Chunk(0)),
+            part(0, Kind::Settled(0)),
+            part(0, Kind::Delivery(2)),
+            part(0, Kind::Delivery(1)),
+        ];
+        parts.sort_unstable();
+        assert_eq!(parts[0], part(0, Kind::Delivery(1)));
+        assert_eq!(parts[3], part(1, Kind::Chunk(0)));
     }
 }

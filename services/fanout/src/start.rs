@@ -26,7 +26,10 @@ impl Worker {
 
     async fn try_begin(&mut self) -> Result<(), Error> {
         let committed = self.shared.membership.committed(vec![self.partition.clone()]).await?;
-        let committed = committed.into_iter().find(|c| c.partition == self.partition).and_then(|c| c.offset);
+        let committed = committed
+            .into_iter()
+            .find(|c| c.partition == self.partition)
+            .and_then(|c| c.offset);
         let start = match (committed, self.source.start) {
             (Some(offset), _) => Start::Offset(offset),
             (None, StartAt::Earliest) => Start::Beginning,
@@ -38,7 +41,11 @@ impl Worker {
             window_bytes: self.shared.limits.max_bytes,
             report_reached: true,
         };
-        self.next = self.shared.reader.add(self.partition.clone(), options, self.sink.clone()).await?;
+        self.next = self
+            .shared
+            .reader
+            .add(self.partition.clone(), options, self.sink.clone())
+            .await?;
         tracing::info!(partition = %self.partition, offset = self.next, "reading");
         if committed != Some(self.next) {
             self.commit(self.shared.output.projection.ledger_version()).await?;

@@ -61,7 +61,16 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         let (sink, items) = mpsc::channel(shared.limits.max_records.max(64));
-        Self { shared, partition, source, stop, sink, items, next: 0, committed: None }
+        Self {
+            shared,
+            partition,
+            source,
+            stop,
+            sink,
+            items,
+            next: 0,
+            committed: None,
+        }
     }
 
     /// Works until it is told to stop, after the batch under way, or the partition is no longer owned. Dropping it
@@ -103,8 +112,9 @@ impl Worker {
             let next = record.offset + 1;
             let verdict = judge(&record, &self.source.settings, &snapshot, shared.rules, now_ms());
             slice.add(verdict, record.credit, &shared.output).await?;
-            if slice.len() >= shared.limits.max_deliveries {
-                self.finish(std::mem::take(&mut slice), next, snapshot.ledger_version).await?;
+            if slice.under_way() >= shared.limits.max_deliveries {
+                self.finish(std::mem::take(&mut slice), next, snapshot.ledger_version)
+                    .await?;
             }
             if count % YIELD_AFTER == YIELD_AFTER - 1 {
                 tokio::task::yield_now().await;
@@ -120,7 +130,7 @@ impl Worker {
         if !slice.is_empty() {
             crash_point("fanout.after_produce");
             slice.settle(&self.shared.output, &self.stop).await?;
-            delivery_core::invariant!(2, slice.len() == 0, "{} up to {next}", self.partition);
+            delivery_core::invariant!(2, slice.is_settled(), "{} up to {next}", self.partition);
             crash_point("fanout.after_acks");
         }
         delivery_core::invariant!(2, next >= self.next, "{} goes back to {next}", self.partition);

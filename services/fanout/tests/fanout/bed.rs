@@ -63,7 +63,10 @@ impl Bed {
         let names = connection.names();
         let admin = Admin::new(&connection)?;
         let fixed = topics::fixed(names, &settings);
-        let wanted: Vec<_> = fixed.into_iter().filter(|topic| !topic.name.contains("retry.")).collect();
+        let wanted: Vec<_> = fixed
+            .into_iter()
+            .filter(|topic| !topic.name.contains("retry."))
+            .collect();
         futures::future::try_join_all(wanted.iter().map(|topic| topics::create(&admin, topic, 1))).await?;
         // A broker hears of a new topic a moment after the controller has made it.
         let known = async {
@@ -72,7 +75,9 @@ impl Bed {
             }
             anyhow::Ok(())
         };
-        timeout(PATIENCE, known).await.context("the topics are not there in time")??;
+        timeout(PATIENCE, known)
+            .await
+            .context("the topics are not there in time")??;
         let stop = CancellationToken::new();
         let ledger = Ledger::start(&connection).await?;
         let clerk = tokio::spawn({
@@ -97,21 +102,31 @@ impl Bed {
 
     pub async fn end(self) -> Result<()> {
         self.stop.cancel();
-        timeout(PATIENCE, self.clerk).await.context("the clerk stops in time")??;
+        timeout(PATIENCE, self.clerk)
+            .await
+            .context("the clerk stops in time")??;
         Ok(())
     }
 
     /// A topic of the test's own, with one partition unless it says otherwise.
     pub async fn topic(&self, name: &str, partitions: i32) -> Result<String> {
         let name = format!("{}{name}", self.connection.names().prefix());
-        ensure!(self.admin.create(&name, partitions, 1, &[("max.message.bytes".into(), "2097152".into())]).await?);
+        ensure!(
+            self.admin
+                .create(&name, partitions, 1, &[("max.message.bytes".into(), "2097152".into())])
+                .await?
+        );
         Ok(name)
     }
 
     pub async fn fanout(&self, sources: Vec<Source>) -> Result<Running> {
         let ledger = Ledger::start_without_secrets(&self.connection).await?;
         let stop = CancellationToken::new();
-        let options = Options { sources, lanes: LANES, ..Options::default() };
+        let options = Options {
+            sources,
+            lanes: LANES,
+            ..Options::default()
+        };
         let (connection, token) = (self.connection.clone(), stop.clone());
         let task = tokio::spawn(async move { Service::run(&connection, options, ledger, token).await });
         Ok(Running { stop, task })
@@ -126,17 +141,21 @@ impl Bed {
     }
 
     /// An endpoint in the lanes with all scopes, unless `change` says otherwise.
-    pub async fn endpoint(
-        &self,
-        tenant: &str,
-        filters: &[&str],
-        change: impl FnOnce(&mut Endpoint),
-    ) -> Result<String> {
+    pub async fn endpoint(&self, tenant: &str, filters: &[&str], change: impl FnOnce(&mut Endpoint)) -> Result<String> {
         let filters = filters.iter().map(|f| (*f).to_owned()).collect();
         let mut endpoint = entities::new_endpoint(tenant, "https://example.com/", filters, runtime::clock::now_ms());
         endpoint.placement = "shared".into();
-        endpoint.required_scopes =
-            ["vault", "vision_ocr", "transcription", "agent", "legal", "compute", "webhooks"].map(str::to_owned).into();
+        endpoint.required_scopes = [
+            "vault",
+            "vision_ocr",
+            "transcription",
+            "agent",
+            "legal",
+            "compute",
+            "webhooks",
+        ]
+        .map(str::to_owned)
+        .into();
         change(&mut endpoint);
         seal_signing_secret(&mut endpoint, &self.keyring, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let id = endpoint.id.clone();
@@ -154,9 +173,17 @@ impl Bed {
         value: Option<Vec<u8>>,
         headers: &[(&str, &[u8])],
     ) -> Result<Position> {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
-        let record =
-            Outgoing { topic: topic.to_owned(), partition: Some(0), key: Some(b"k".to_vec()), value, headers };
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+            .collect();
+        let record = Outgoing {
+            topic: topic.to_owned(),
+            partition: Some(0),
+            key: Some(b"k".to_vec()),
+            value,
+            headers,
+        };
         Ok(self.producer.write(&record).await?)
     }
 
@@ -164,7 +191,13 @@ impl Bed {
     pub async fn committed(&self, topic: &str) -> Result<Vec<(Option<i64>, String)>> {
         let count = self.watermarks.partitions(topic).await?;
         let partitions = (0..count).map(|p| TopicPartition::new(topic, p)).collect();
-        Ok(self.offsets.committed(partitions).await?.into_iter().map(|c| (c.offset, c.metadata)).collect())
+        Ok(self
+            .offsets
+            .committed(partitions)
+            .await?
+            .into_iter()
+            .map(|c| (c.offset, c.metadata))
+            .collect())
     }
 
     /// Waits until fan-out has committed everything in the topic.
@@ -189,7 +222,9 @@ impl Bed {
             }
             Ok(())
         };
-        timeout(PATIENCE, polled).await.with_context(|| format!("not in time: {what}"))?
+        timeout(PATIENCE, polled)
+            .await
+            .with_context(|| format!("not in time: {what}"))?
     }
 
     /// Everything in a topic now, by partition.
@@ -199,7 +234,10 @@ impl Bed {
         for partition in 0..self.watermarks.partitions(topic).await? {
             let (_, end) = self.watermarks.range(topic, partition).await?;
             let (sink, mut items) = mpsc::channel(64);
-            let options = ReadOptions { report_reached: true, ..ReadOptions::new(Start::Beginning) };
+            let options = ReadOptions {
+                report_reached: true,
+                ..ReadOptions::new(Start::Beginning)
+            };
             let mut next = reader.add(TopicPartition::new(topic, partition), options, sink).await?;
             while next < end {
                 match timeout(PATIENCE, items.recv()).await?.context("the reader goes on")? {

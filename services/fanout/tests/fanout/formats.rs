@@ -9,7 +9,8 @@ use kafka_log::{Connection, Outgoing, Producer};
 use std::collections::BTreeMap;
 
 /// Numbers, key order and white space that no parser would give back.
-const DATA: &str = r#"{"vaultId":"v_1", "objectId":"o",  "n":1.0,"big":12345678901234567890123,"a":{"z":1,"b":2},"é":"\u00e9"}"#;
+const DATA: &str =
+    r#"{"vaultId":"v_1", "objectId":"o",  "n":1.0,"big":12345678901234567890123,"a":{"z":1,"b":2},"é":"\u00e9"}"#;
 const TYPE: &str = "vault.ingest.queued_on_purpose";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,23 +19,35 @@ async fn every_format_is_delivered_byte_for_byte() -> Result<()> {
     let tenant = bed.tenant("one", &["platform", "case_events"]).await?;
     put_type(&bed).await?;
     let standard = bed.endpoint(&tenant, &["*"], |_| {}).await?;
-    let payload = bed.endpoint(&tenant, &["case.created"], |e| e.envelope = "event_payload".into()).await?;
+    let payload = bed
+        .endpoint(&tenant, &["case.created"], |e| e.envelope = "event_payload".into())
+        .await?;
     let auto = bed.topic("auto", 1).await?;
     let fixed = bed.topic("fixed", 1).await?;
     let sources = vec![
         Source::new(auto.as_str()),
-        Source { format: Format::EventPayload, tenant: TenantFrom::Fixed(tenant.clone()), ..Source::new(fixed.as_str()) },
+        Source {
+            format: Format::EventPayload,
+            tenant: TenantFrom::Fixed(tenant.clone()),
+            ..Source::new(fixed.as_str())
+        },
     ];
     let running = bed.fanout(sources).await?;
 
     let time = "2026-11-21T10:00:00Z";
     let json = format!(r#"{{"id":"evt_a","type":"{TYPE}","tenant":"{tenant}","occurred_at":"{time}","data":{DATA}}}"#);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    bed.publish_with(&auto, Some(json.into()), &[("traceparent", trace.as_bytes())]).await?;
+    bed.publish_with(&auto, Some(json.into()), &[("traceparent", trace.as_bytes())])
+        .await?;
     let structured = format!(
         r#"{{"specversion":"1.0","id":"evt_b","source":"/test","type":"{TYPE}","tenant":"{tenant}","time":"{time}","data":{DATA}}}"#
     );
-    bed.publish_with(&auto, Some(structured.into()), &[("content-type", b"application/cloudevents+json")]).await?;
+    bed.publish_with(
+        &auto,
+        Some(structured.into()),
+        &[("content-type", b"application/cloudevents+json")],
+    )
+    .await?;
     let binary: [(&str, &[u8]); 7] = [
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
@@ -60,25 +73,47 @@ async fn every_format_is_delivered_byte_for_byte() -> Result<()> {
         assert_eq!(std::str::from_utf8(&delivery.body)?, body);
         assert_eq!(delivery.content_type, "application/json");
         assert_eq!(delivery.delivery_id, ids::delivery_id(id, &standard));
-        assert_eq!((read.partition, read.key.as_slice()), (partition(standard.as_bytes(), LANES), standard.as_bytes()));
-        assert_eq!((delivery.generation, delivery.attempts_made, delivery.cause.as_str()), (0, 0, "event"));
+        assert_eq!(
+            (read.partition, read.key.as_slice()),
+            (partition(standard.as_bytes(), LANES), standard.as_bytes())
+        );
+        assert_eq!(
+            (delivery.generation, delivery.attempts_made, delivery.cause.as_str()),
+            (0, 0, "event")
+        );
         assert_eq!(delivery.traceparent.as_deref(), (id == "evt_a").then_some(trace));
-        assert_eq!((delivery.source.topic.as_str(), delivery.tenant.as_str()), (auto.as_str(), tenant.as_str()));
+        assert_eq!(
+            (delivery.source.topic.as_str(), delivery.tenant.as_str()),
+            (auto.as_str(), tenant.as_str())
+        );
     }
     let case_id = ids::event_id_from_position(&fixed, 0, case_position.offset);
-    let case_delivery = deliveries.iter().find(|d| d.record.endpoint_id == payload).context("for the case endpoint")?;
+    let case_delivery = deliveries
+        .iter()
+        .find(|d| d.record.endpoint_id == payload)
+        .context("for the case endpoint")?;
     assert_eq!(case_delivery.record.event_id, case_id);
-    assert_eq!(case_delivery.record.body, serde_json::to_vec(case)?, "unchanged as event_payload");
+    assert_eq!(
+        case_delivery.record.body,
+        serde_json::to_vec(case)?,
+        "unchanged as event_payload"
+    );
 
     let matched = bed.matched().await?;
     assert_eq!(matched.len(), 4);
-    let (_, endpoints, of_case) = matched.iter().find(|(id, ..)| *id == case_id).context("the case is logged")?;
+    let (_, endpoints, of_case) = matched
+        .iter()
+        .find(|(id, ..)| *id == case_id)
+        .context("the case is logged")?;
     let mut both = vec![standard, payload];
     both.sort();
     assert_eq!(endpoints, &both);
     assert_eq!((of_case.chunk, of_case.chunks), (0, 1));
     assert!(of_case.ledger_version > 0);
-    let (_, _, of_json) = matched.iter().find(|(id, ..)| id == "evt_a").context("evt_a is logged")?;
+    let (_, _, of_json) = matched
+        .iter()
+        .find(|(id, ..)| id == "evt_a")
+        .context("evt_a is logged")?;
     assert_eq!(of_json.data, DATA.as_bytes());
     assert!(bed.rejected().await?.is_empty());
     running.stop().await?;
@@ -117,7 +152,9 @@ async fn records_in_all_four_codecs_are_read() -> Result<()> {
             r#"{{"id":"{codec}","type":"cases.created","tenant":"{tenant}","data":{{"text":"{}"}}}}"#,
             "again ".repeat(2_000)
         );
-        Producer::new(&connection)?.write(&Outgoing::new(topic.as_str(), 0, "k", value.into())).await?;
+        Producer::new(&connection)?
+            .write(&Outgoing::new(topic.as_str(), 0, "k", value.into()))
+            .await?;
     }
     bed.settled(&topic).await?;
     let mut ids: Vec<_> = bed.lanes().await?.into_iter().map(|d| d.record.event_id).collect();

@@ -12,7 +12,12 @@ struct Bad {
 }
 
 fn bad(name: &'static str, reason: &'static str, value: impl Into<Vec<u8>>) -> Bad {
-    Bad { name, reason, value: Some(value.into()), headers: Vec::new() }
+    Bad {
+        name,
+        reason,
+        value: Some(value.into()),
+        headers: Vec::new(),
+    }
 }
 
 fn event(fields: &str) -> String {
@@ -20,18 +25,25 @@ fn event(fields: &str) -> String {
 }
 
 fn table(tenant: &str) -> Vec<Bad> {
-    let of_type = |event_type: &str, data: &str| {
-        format!(r#"{{"type":"{event_type}","tenant":"{tenant}","data":{data}}}"#)
-    };
+    let of_type =
+        |event_type: &str, data: &str| format!(r#"{{"type":"{event_type}","tenant":"{tenant}","data":{data}}}"#);
     let with = |fields: &str| event(fields).replace("TENANT", tenant);
     let cloud = |name, headers: &[(&'static str, &str)]| Bad {
         name,
         reason: "invalid",
         value: Some(b"{}".to_vec()),
-        headers: headers.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes().to_vec()))
+            .collect(),
     };
     vec![
-        Bad { name: "a tombstone", reason: "unreadable", value: None, headers: Vec::new() },
+        Bad {
+            name: "a tombstone",
+            reason: "unreadable",
+            value: None,
+            headers: Vec::new(),
+        },
         bad("nothing", "unreadable", ""),
         bad("not JSON", "unreadable", "hello"),
         bad("cut off", "unreadable", r#"{"type":"cases.created","data":{"#),
@@ -47,21 +59,72 @@ fn table(tenant: &str) -> Vec<Bad> {
         bad("no tenant", "invalid", r#"{"type":"cases.created","data":{}}"#),
         bad("no data", "invalid", with("")),
         bad("a type that is no name", "invalid", of_type("cases created", "{}")),
-        bad("a type that is a number", "invalid", format!(r#"{{"type":1,"tenant":"{tenant}","data":{{}}}}"#)),
+        bad(
+            "a type that is a number",
+            "invalid",
+            format!(r#"{{"type":1,"tenant":"{tenant}","data":{{}}}}"#),
+        ),
         bad("an empty id", "invalid", with(r#","id":"","data":{}"#)),
-        bad("a long id", "invalid", with(&format!(r#","id":"{}","data":{{}}"#, "x".repeat(257)))),
+        bad(
+            "a long id",
+            "invalid",
+            with(&format!(r#","id":"{}","data":{{}}"#, "x".repeat(257))),
+        ),
         bad("an id with a line break", "invalid", with(r#","id":"a\nb","data":{}"#)),
-        bad("a time that is none", "invalid", with(r#","occurred_at":"yesterday","data":{}"#)),
-        bad("a key twice", "invalid", with(r#","data":{"vaultId":"a","vaultId":"b"}"#)),
-        bad("an unknown tenant", "unknown_tenant", r#"{"type":"cases.created","tenant":"org_nobody","data":{}}"#),
+        bad(
+            "a time that is none",
+            "invalid",
+            with(r#","occurred_at":"yesterday","data":{}"#),
+        ),
+        bad(
+            "a key twice",
+            "invalid",
+            with(r#","data":{"vaultId":"a","vaultId":"b"}"#),
+        ),
+        bad(
+            "an unknown tenant",
+            "unknown_tenant",
+            r#"{"type":"cases.created","tenant":"org_nobody","data":{}}"#,
+        ),
         bad("an unknown type", "unknown_type", of_type("cases.imagined", "{}")),
-        bad("a type of another catalog", "unknown_type", of_type("case.created", "{}")),
+        bad(
+            "a type of another catalog",
+            "unknown_type",
+            of_type("case.created", "{}"),
+        ),
         bad("a wildcard as type", "invalid", of_type("cases.*", "{}")),
-        bad("stable, a field is missing", "contract_broken", of_type("vault.upload.failed", r#"{"vaultId":"v","objectId":"o"}"#)),
-        bad("stable, a wrong kind", "contract_broken", of_type("vault.upload.failed", r#"{"vaultId":1,"objectId":"o","error":"e"}"#)),
-        bad("data that is no object", "contract_broken", of_type("cases.created", "[]")),
-        cloud("CloudEvents of another version", &[("ce_specversion", "0.3"), ("ce_id", "1"), ("ce_source", "/"), ("ce_type", "cases.created")]),
-        cloud("CloudEvents without an id", &[("ce_specversion", "1.0"), ("ce_source", "/"), ("ce_type", "cases.created")]),
+        bad(
+            "stable, a field is missing",
+            "contract_broken",
+            of_type("vault.upload.failed", r#"{"vaultId":"v","objectId":"o"}"#),
+        ),
+        bad(
+            "stable, a wrong kind",
+            "contract_broken",
+            of_type("vault.upload.failed", r#"{"vaultId":1,"objectId":"o","error":"e"}"#),
+        ),
+        bad(
+            "data that is no object",
+            "contract_broken",
+            of_type("cases.created", "[]"),
+        ),
+        cloud(
+            "CloudEvents of another version",
+            &[
+                ("ce_specversion", "0.3"),
+                ("ce_id", "1"),
+                ("ce_source", "/"),
+                ("ce_type", "cases.created"),
+            ],
+        ),
+        cloud(
+            "CloudEvents without an id",
+            &[
+                ("ce_specversion", "1.0"),
+                ("ce_source", "/"),
+                ("ce_type", "cases.created"),
+            ],
+        ),
     ]
 }
 
@@ -76,19 +139,35 @@ async fn poison_is_rejected_with_its_reason_and_the_partition_goes_on() -> Resul
     assert!(table.len() >= 20);
     let mut offsets = Vec::new();
     for bad in &table {
-        let headers: Vec<_> = bad.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        let headers: Vec<_> = bad
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_slice()))
+            .collect();
         offsets.push(bed.publish_with(&topic, bad.value.clone(), &headers).await?.offset);
-        let good = format!(r#"{{"type":"cases.created","tenant":"{tenant}","data":{{"after":"{}"}}}}"#, bad.name);
+        let good = format!(
+            r#"{{"type":"cases.created","tenant":"{tenant}","data":{{"after":"{}"}}}}"#,
+            bad.name
+        );
         bed.publish(&topic, good).await?;
     }
     bed.settled(&topic).await?;
 
     let rejected = bed.rejected().await?;
     for (bad, offset) in table.iter().zip(offsets) {
-        let of = rejected.iter().map(|r| &r.record).find(|r| r.origin.offset == offset).context(bad.name)?;
+        let of = rejected
+            .iter()
+            .map(|r| &r.record)
+            .find(|r| r.origin.offset == offset)
+            .context(bad.name)?;
         assert_eq!(of.reason, bad.reason, "{}: {}", bad.name, of.message);
         assert!(!of.message.is_empty(), "{}", bad.name);
-        assert_eq!((of.origin.topic.as_str(), of.origin.partition), (topic.as_str(), 0), "{}", bad.name);
+        assert_eq!(
+            (of.origin.topic.as_str(), of.origin.partition),
+            (topic.as_str(), 0),
+            "{}",
+            bad.name
+        );
         let value = bad.value.clone().unwrap_or_default();
         assert_eq!(of.value_bytes, i64::try_from(value.len())?, "{}", bad.name);
         assert_eq!(of.value, &value[..value.len().min(262_144)], "{}", bad.name);
@@ -99,7 +178,11 @@ async fn poison_is_rejected_with_its_reason_and_the_partition_goes_on() -> Resul
     assert_eq!(rejected.len(), table.len());
     assert!(rejected.iter().all(|r| r.key == b"k"), "the source's key is kept");
     let delivered = bed.lanes().await?;
-    assert_eq!(delivered.len(), table.len(), "what stands between the poison is delivered");
+    assert_eq!(
+        delivered.len(),
+        table.len(),
+        "what stands between the poison is delivered"
+    );
     assert!(delivered.iter().all(|d| d.record.endpoint_id == endpoint));
     running.stop().await?;
     bed.end().await
@@ -112,10 +195,16 @@ async fn a_beta_type_that_breaks_its_contract_is_delivered() -> Result<()> {
     bed.endpoint(&tenant, &["*"], |_| {}).await?;
     let catalogs = event_model::Catalogs::builtin();
     let types = catalogs.list(&["platform".to_owned()]);
-    let beta = types.into_iter().find(|t| !t.is_stable() && t.schema()["required"].is_array()).context("a beta type")?;
+    let beta = types
+        .into_iter()
+        .find(|t| !t.is_stable() && t.schema()["required"].is_array())
+        .context("a beta type")?;
     let topic = bed.topic("beta", 1).await?;
     let running = bed.fanout(vec![Source::new(topic.as_str())]).await?;
-    let value = format!(r#"{{"id":"b","type":"{}","tenant":"{tenant}","data":{{"unknown":1}}}}"#, beta.name);
+    let value = format!(
+        r#"{{"id":"b","type":"{}","tenant":"{tenant}","data":{{"unknown":1}}}}"#,
+        beta.name
+    );
     bed.publish(&topic, value).await?;
     bed.settled(&topic).await?;
     assert_eq!(bed.lanes().await?.len(), 1);
