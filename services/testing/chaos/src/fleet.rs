@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::backlog::Backlog;
 use crate::crash_points;
 
 const BEAT: Duration = Duration::from_millis(50);
@@ -38,6 +39,8 @@ pub(crate) struct Deaths {
     pub(crate) killed: Vec<Role>,
     /// At which crash points.
     pub(crate) crashed: Vec<(Role, &'static str)>,
+    /// Events that fan-out had read or might have read and not committed, when one of them died; a sum over its deaths.
+    pub(crate) uncommitted_events: usize,
     /// Ended by themselves, which none may: what each said last.
     pub(crate) unasked: Vec<String>,
 }
@@ -63,6 +66,7 @@ struct Member {
 
 pub(crate) struct Fleet {
     members: Vec<Member>,
+    backlog: Backlog,
     random: StdRng,
     /// Next crash point of each role, by number.
     next_points: [usize; ROLES.len()],
@@ -89,6 +93,7 @@ impl Fleet {
         }
         Ok(Self {
             members,
+            backlog: Backlog::of_fanout(installation).await?,
             random: StdRng::seed_from_u64(seed),
             next_points: [0; ROLES.len()],
             kill_at: Instant::now(),
@@ -118,28 +123,43 @@ impl Fleet {
                 continue;
             }
             let Some(start_at) = member.start_at else {
-                let status = member.process.end().await?;
-                match member.armed.take() {
-                    Some(point) if status.signal() == Some(SIGKILL) => {
-                        println!("chaos: {} died at {point}", member.process.name());
-                        self.deaths.crashed.push((member.role, point));
-                    }
-                    _ => {
-                        let said = format!(
-                            "{} ended with {status}\n{}",
-                            member.process.name(),
-                            member.process.log_tail()
-                        );
-                        println!("chaos: {said}");
-                        self.deaths.unasked.push(said);
-                    }
-                }
-                member.start_at = Some(Instant::now() + pause(&mut self.random));
+                self.note_end(index).await?;
                 continue;
             };
             if !is_storm || Instant::now() >= start_at {
                 self.start_again(index, is_storm).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// It ended without being killed from here: at its crash point, or as none may.
+    async fn note_end(&mut self, index: usize) -> anyhow::Result<()> {
+        let member = &mut self.members[index];
+        let status = member.process.end().await?;
+        match member.armed.take() {
+            Some(point) if status.signal() == Some(SIGKILL) => {
+                println!("chaos: {} died at {point}", member.process.name());
+                self.deaths.crashed.push((member.role, point));
+            }
+            _ => {
+                let said = format!(
+                    "{} ended with {status}\n{}",
+                    member.process.name(),
+                    member.process.log_tail()
+                );
+                println!("chaos: {said}");
+                self.deaths.unasked.push(said);
+            }
+        }
+        self.note_death(index).await
+    }
+
+    async fn note_death(&mut self, index: usize) -> anyhow::Result<()> {
+        let member = &mut self.members[index];
+        member.start_at = Some(Instant::now() + Duration::from_millis(self.random.random_range(0..1500)));
+        if member.role == Role::Fanout {
+            self.deaths.uncommitted_events += self.backlog.events().await?;
         }
         Ok(())
     }
@@ -171,10 +191,10 @@ impl Fleet {
         let alive: Vec<_> = (0..self.members.len())
             .filter(|index| self.members[*index].start_at.is_none())
             .collect();
-        let Some(index) = alive.choose(&mut self.random) else {
+        let Some(&index) = alive.choose(&mut self.random) else {
             return Ok(());
         };
-        let member = &mut self.members[*index];
+        let member = &mut self.members[index];
         if !member.process.is_running()? {
             // It died just now, by itself: that is noted at the next beat.
             return Ok(());
@@ -183,11 +203,6 @@ impl Fleet {
         member.process.kill9().await?;
         member.armed = None;
         self.deaths.killed.push(member.role);
-        member.start_at = Some(Instant::now() + pause(&mut self.random));
-        Ok(())
+        self.note_death(index).await
     }
-}
-
-fn pause(random: &mut StdRng) -> Duration {
-    Duration::from_millis(random.random_range(0..1500))
 }

@@ -4,6 +4,7 @@
 //!
 //! Deliberately not here: brokers that die, and how the product is started and observed (`harness`).
 
+mod backlog;
 mod cast;
 pub mod crash_points;
 mod fleet;

@@ -11,9 +11,6 @@ use crate::cast::{Cast, TENANTS, TYPES};
 use crate::fleet::{Deaths, Role};
 use crate::traffic::Expected;
 
-/// Most records of a source partition that fan-out has under way (its batch).
-const FANOUT_BATCH_RECORDS: usize = 500;
-
 /// A run in figures.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
@@ -117,7 +114,7 @@ pub(crate) async fn judge(
 /// What may come twice: what the killed dispatchers had in flight, and what the killed fan-outs had not committed.
 fn bound(deaths: &Deaths, endpoints: usize, max_in_flight: usize) -> usize {
     let endpoints_per_event = endpoints.div_ceil(TENANTS * TYPES.len());
-    deaths.of(Role::Dispatcher) * max_in_flight + deaths.of(Role::Fanout) * FANOUT_BATCH_RECORDS * endpoints_per_event
+    deaths.of(Role::Dispatcher) * max_in_flight + deaths.uncommitted_events * endpoints_per_event
 }
 
 /// The log resolves each expected pair to what the receivers and the dead letters say, and knows no other pair.

@@ -1,0 +1,15 @@
+//! The product as its users run it: processes of the real binary on a real Kafka, receivers that verify signatures,
+//! SIGKILL and SIGTERM. Tests that prove an invariant of the design are called after it.
+
+#[path = "acceptance/chaos_run.rs"]
+mod chaos_run;
+#[path = "acceptance/crash_points.rs"]
+mod crash_points;
+#[path = "acceptance/draining.rs"]
+mod draining;
+#[path = "acceptance/isolation.rs"]
+mod isolation;
+#[path = "acceptance/pausing.rs"]
+mod pausing;
+#[path = "acceptance/replaying.rs"]
+mod replaying;
