@@ -23,6 +23,7 @@ pub fn fanout(config: &Config) -> fanout::Options {
         clock_tolerance_sec: config.fanout.clock_tolerance_sec,
         max_payload_bytes: config.delivery.max_payload_bytes,
         lanes: config.kafka.lanes,
+        instance_id: config.kafka.instance_id.clone(),
         ..fanout::Options::default()
     }
 }
