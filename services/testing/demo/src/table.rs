@@ -34,7 +34,9 @@ pub async fn show_until(
             if drawn_lines > 0 {
                 write!(out, "\x1b[{drawn_lines}A\x1b[J")?;
             }
-            write!(out, "{table}")?;
+            // Without line wrap: a narrow window must not change how many lines there are.
+            let (no_wrap, wrap) = if terminal { ("\x1b[?7l", "\x1b[?7h") } else { ("", "") };
+            write!(out, "{no_wrap}{table}{wrap}")?;
             out.flush()?;
             drawn_lines = table.lines().count();
         } else if said.elapsed() > SAY {

@@ -178,10 +178,11 @@ impl Verdict {
             ));
         }
         self.shown.push(format!(
-            "the topic `log` resolves {} deliveries to one outcome each: {} delivered, {} dead",
+            "the topic `log` tells of {} deliveries: {} delivered, {} dead, {} neither",
             logbook.deliveries.len(),
             logbook.count(Outcome::Delivered),
-            logbook.count(Outcome::Dead)
+            logbook.count(Outcome::Dead),
+            logbook.count(Outcome::Pending) + logbook.count(Outcome::Cancelled)
         ));
     }
 
