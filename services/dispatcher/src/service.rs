@@ -253,7 +253,10 @@ async fn commit_last(membership: &Membership, lane: TopicPartition, commits: Vec
             }
         }
     }
-    tracing::warn!(shard = lane.partition, "the last commit got no answer; what was in flight may be repeated");
+    tracing::warn!(
+        shard = lane.partition,
+        "the last commit got no answer; what was in flight may be repeated"
+    );
 }
 
 /// Leaves the group, agreeing to every revocation at once.

@@ -217,7 +217,14 @@ impl Target {
 impl HeaderNames {
     /// Whether a header of this name is ours alone, also on requests that go without it.
     fn contain(&self, name: &HeaderName) -> bool {
-        let ours = [&self.id, &self.event_id, &self.timestamp, &self.signature, &self.attempt, &self.replay];
+        let ours = [
+            &self.id,
+            &self.event_id,
+            &self.timestamp,
+            &self.signature,
+            &self.attempt,
+            &self.replay,
+        ];
         ours.contains(&name) || name == "traceparent"
     }
 

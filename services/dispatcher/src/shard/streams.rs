@@ -200,7 +200,8 @@ impl Shard {
     /// Of what is read and has not found its place yet: in memory it counts against the process's budget.
     fn shared_window_bytes(&self) -> usize {
         let lanes = usize::try_from(self.ctx.options.lanes).unwrap_or(1).max(1);
-        (self.ctx.options.max_buffered_bytes / 4 / lanes).clamp(*SHARED_WINDOW_BYTES.start(), *SHARED_WINDOW_BYTES.end())
+        (self.ctx.options.max_buffered_bytes / 4 / lanes)
+            .clamp(*SHARED_WINDOW_BYTES.start(), *SHARED_WINDOW_BYTES.end())
     }
 
     fn dedicated_window_bytes(&self) -> usize {

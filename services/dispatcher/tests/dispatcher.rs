@@ -1,0 +1,23 @@
+//! The dispatcher on real Kafka: deliveries put straight into its topics, instances of the role in this process, and
+//! receivers of the tests' own. Each test has a topic prefix of its own.
+
+#[path = "dispatcher/handover.rs"]
+mod handover;
+#[path = "dispatcher/limits.rs"]
+mod limits;
+#[path = "dispatcher/memory.rs"]
+mod memory;
+#[path = "dispatcher/outcomes.rs"]
+mod outcomes;
+#[path = "dispatcher/poison.rs"]
+mod poison;
+#[path = "dispatcher/receiver.rs"]
+mod receiver;
+#[path = "dispatcher/requests.rs"]
+mod requests;
+#[path = "dispatcher/setup.rs"]
+mod setup;
+#[path = "dispatcher/states.rs"]
+mod states;
+#[path = "dispatcher/tail.rs"]
+mod tail;
