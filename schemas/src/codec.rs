@@ -99,7 +99,6 @@ pub fn own_schemas() -> Vec<(Fingerprint, &'static str, &'static str)> {
 
 /// Parses a schema as it stands in a ledger's `schema/<fingerprint>` entry, and its fingerprint.
 pub fn parse_schema(avsc: &str) -> Result<(Fingerprint, Schema), DecodeError> {
-    let schema =
-        Schema::parse_str(avsc).map_err(|e| DecodeError::Corrupt(format!("avro schema: {e}")))?;
+    let schema = Schema::parse_str(avsc).map_err(|e| DecodeError::Corrupt(format!("avro schema: {e}")))?;
     Ok((wire::rabin(&schema), schema))
 }

@@ -18,17 +18,13 @@ mod released;
 pub mod samples;
 
 pub use codec::{
-    DecodeError, EncodeError, Fingerprint, OwnSchemas, Record, WriterSchemas, decode, encode,
-    own_schemas,
+    DecodeError, EncodeError, Fingerprint, OwnSchemas, Record, WriterSchemas, decode, encode, own_schemas,
 };
 pub use records::{
     attempt::{AttemptLogged, AttemptResult},
     dead_letter::DeadLetter,
     delivery::{AttemptSummary, Delivery, Source},
-    entity::{
-        ApiKey, Endpoint, EventType, Installation, Job, Limit, Quotas, ResourceScopes, SchemaEntry,
-        Tenant,
-    },
+    entity::{ApiKey, Endpoint, EventType, Installation, Job, Limit, Quotas, ResourceScopes, SchemaEntry, Tenant},
     event::AvroEvent,
     health::Health,
     ledger::{LedgerEntry, LedgerOutcome, LedgerRequest},

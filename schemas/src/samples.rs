@@ -8,18 +8,12 @@ use std::{collections::HashMap, sync::LazyLock};
 /// type below an open family, or an unknown one, a small object with an id.
 pub fn payload_for(event_type: &str) -> Value {
     static BY_TYPE: LazyLock<HashMap<String, Value>> = LazyLock::new(all);
-    BY_TYPE
-        .get(event_type)
-        .cloned()
-        .unwrap_or_else(|| loose(event_type))
+    BY_TYPE.get(event_type).cloned().unwrap_or_else(|| loose(event_type))
 }
 
 /// The names of all built-in types (families left out), by catalog in the order of the files.
 pub fn event_types(catalog: &str) -> Vec<String> {
-    let Some((_, text)) = crate::catalogs::all()
-        .into_iter()
-        .find(|(name, _)| *name == catalog)
-    else {
+    let Some((_, text)) = crate::catalogs::all().into_iter().find(|(name, _)| *name == catalog) else {
         return Vec::new();
     };
     types(text)
@@ -34,8 +28,8 @@ fn all() -> HashMap<String, Value> {
         .iter()
         .map(|event_type| (name(event_type), object("", &event_type["payload_schema"])))
         .collect();
-    let case_events: Value = serde_json::from_str(crate::catalogs::case_event_samples())
-        .expect("the compiled-in samples are JSON");
+    let case_events: Value =
+        serde_json::from_str(crate::catalogs::case_event_samples()).expect("the compiled-in samples are JSON");
     for sample in case_events["samples"].as_array().into_iter().flatten() {
         samples.insert(
             sample["event_type"].as_str().unwrap_or_default().to_owned(),
@@ -46,8 +40,7 @@ fn all() -> HashMap<String, Value> {
 }
 
 fn types(catalog: &str) -> Vec<Value> {
-    let mut catalog: Value =
-        serde_json::from_str(catalog).expect("the compiled-in catalogs are JSON");
+    let mut catalog: Value = serde_json::from_str(catalog).expect("the compiled-in catalogs are JSON");
     match catalog["types"].take() {
         Value::Array(types) => types,
         _ => Vec::new(),
@@ -83,9 +76,7 @@ fn value(name: &str, schema: &Value) -> Value {
     if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
         return first.clone();
     }
-    let type_name = schema["type"]
-        .as_str()
-        .or_else(|| schema["type"][0].as_str());
+    let type_name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
     match type_name {
         Some("string") => text(name).into(),
         Some("number") => number(name),
@@ -139,20 +130,14 @@ mod tests {
 
     #[test]
     fn case_events_have_their_own_samples() {
-        assert_eq!(
-            payload_for("case.created")["status"]["id"],
-            "UNDER_MANUAL_REVIEW"
-        );
+        assert_eq!(payload_for("case.created")["status"]["id"], "UNDER_MANUAL_REVIEW");
         assert!(payload_for("case.status_updated")["status_history"].is_array());
     }
 
     #[test]
     fn catalogs_have_the_types_of_the_contract() {
         assert_eq!(event_types("platform").len(), 53);
-        assert_eq!(
-            event_types("case_events"),
-            ["case.created", "case.status_updated"]
-        );
+        assert_eq!(event_types("case_events"), ["case.created", "case.status_updated"]);
         assert_eq!(event_types("cases").len(), 11);
         assert!(event_types("nobody's").is_empty());
     }

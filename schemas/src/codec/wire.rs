@@ -2,8 +2,7 @@
 
 use super::{DecodeError, Fingerprint, Record, WriterSchemas};
 use apache_avro::{
-    Schema, from_value, rabin::Rabin, reader::datum::GenericDatumReader,
-    writer::datum::GenericDatumWriter,
+    Schema, from_value, rabin::Rabin, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter,
 };
 use std::{
     collections::HashMap,
@@ -70,11 +69,7 @@ impl Wire {
         Ok(bytes)
     }
 
-    pub(super) fn decode<R: Record>(
-        &self,
-        bytes: &[u8],
-        writers: &dyn WriterSchemas,
-    ) -> Result<R, DecodeError> {
+    pub(super) fn decode<R: Record>(&self, bytes: &[u8], writers: &dyn WriterSchemas) -> Result<R, DecodeError> {
         let (fingerprint, mut datum) = split(bytes)?;
         let record = if fingerprint == self.fingerprint {
             self.reader.read_deser(&mut datum).map_err(corrupt)?
@@ -87,9 +82,7 @@ impl Wire {
         };
         match datum.len() {
             0 => Ok(record),
-            left => Err(DecodeError::Corrupt(format!(
-                "{left} bytes follow the record"
-            ))),
+            left => Err(DecodeError::Corrupt(format!("{left} bytes follow the record"))),
         }
     }
 
@@ -109,10 +102,7 @@ impl Wire {
         let writer = writers
             .writer_schema(fingerprint)
             .ok_or(DecodeError::UnknownFingerprint(fingerprint))?;
-        let mut resolving = self
-            .resolving
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut resolving = self.resolving.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(reader) = resolving.get(&fingerprint) {
             return Ok(reader.clone());
         }
@@ -131,12 +121,8 @@ impl Wire {
 
 /// Splits a single-object record into its writer's fingerprint and the datum.
 pub(super) fn split(bytes: &[u8]) -> Result<(Fingerprint, &[u8]), DecodeError> {
-    let rest = bytes
-        .strip_prefix(&MAGIC)
-        .ok_or(DecodeError::NotSingleObject)?;
-    let (fingerprint, datum) = rest
-        .split_first_chunk::<8>()
-        .ok_or(DecodeError::NotSingleObject)?;
+    let rest = bytes.strip_prefix(&MAGIC).ok_or(DecodeError::NotSingleObject)?;
+    let (fingerprint, datum) = rest.split_first_chunk::<8>().ok_or(DecodeError::NotSingleObject)?;
     Ok((Fingerprint::from_le_bytes(*fingerprint), datum))
 }
 

@@ -15,9 +15,9 @@ pub struct Delivery {
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
     pub content_type: String,
-    /// Timestamp of the source record, Unix milliseconds: what `delivery.max_age_sec` counts from.
+    /// Timestamp of the source record, Unix milliseconds.
     pub event_time_ms: i64,
-    /// When fan-out matched it, Unix milliseconds.
+    /// When fan-out matched it, or it was replayed, Unix milliseconds: what `delivery.max_age_sec` counts from.
     pub matched_at_ms: i64,
     /// Where the event stands in its source topic.
     pub source: Source,

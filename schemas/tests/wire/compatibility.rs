@@ -33,17 +33,11 @@ fn decodes<R: Record>(name: &str) {
         };
         let expected: Value = serde_json::from_str(&json).expect("fixture JSON");
         let bytes = fs::read(version.join(format!("{name}.bin"))).expect("fixture bytes");
-        let record: R = decode(&bytes, &OwnSchemas)
-            .unwrap_or_else(|e| panic!("{name} of {}: {e}", version.display()));
+        let record: R = decode(&bytes, &OwnSchemas).unwrap_or_else(|e| panic!("{name} of {}: {e}", version.display()));
         let today = serde_json::to_value(&record).expect("a record as JSON");
         // Fields that came later have their defaults; what was written must be there unchanged.
         for (field, value) in expected.as_object().expect("an object") {
-            assert_eq!(
-                today.get(field),
-                Some(value),
-                "{name}.{field} of {}",
-                version.display()
-            );
+            assert_eq!(today.get(field), Some(value), "{name}.{field} of {}", version.display());
         }
     }
 }
@@ -95,13 +89,7 @@ fn every_released_schema_is_compiled_in() {
     for version in versions() {
         let files: BTreeSet<String> = fs::read_dir(&version)
             .expect("a version")
-            .map(|entry| {
-                entry
-                    .expect("entry")
-                    .file_name()
-                    .into_string()
-                    .expect("UTF-8")
-            })
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
             .collect();
         for schema in files.iter().filter_map(|file| file.strip_suffix(".avsc")) {
             let text = fs::read_to_string(version.join(format!("{schema}.avsc"))).expect("schema");
@@ -126,9 +114,7 @@ fn every_record_has_a_fixture_and_a_registered_schema() {
     let version = released().join("v0.1.0");
     for (fingerprint, name, avsc) in own_schemas() {
         assert_eq!(
-            codec::parse_schema(avsc)
-                .map(|(parsed, _)| parsed)
-                .expect("schema"),
+            codec::parse_schema(avsc).map(|(parsed, _)| parsed).expect("schema"),
             fingerprint,
             "{name}"
         );
@@ -143,11 +129,7 @@ fn write<R: Record + Example>(name: &str) {
     let record = R::full();
     let json = serde_json::to_string_pretty(&record).expect("a record as JSON");
     fs::write(version.join(format!("{name}.avsc")), R::avsc()).expect("write");
-    fs::write(
-        version.join(format!("{name}.bin")),
-        encode(&record).expect("encode"),
-    )
-    .expect("write");
+    fs::write(version.join(format!("{name}.bin")), encode(&record).expect("encode")).expect("write");
     fs::write(version.join(format!("{name}.json")), json + "\n").expect("write");
 }
 

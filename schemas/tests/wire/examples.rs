@@ -139,11 +139,7 @@ impl Example for LogRecord {
                 duration_ms: 12,
                 status_code: Some(404),
                 error: some("404 Not Found"),
-                response_headers: [
-                    (text("content-type"), text("text/plain")),
-                    (text("x"), text("")),
-                ]
-                .into(),
+                response_headers: [(text("content-type"), text("text/plain")), (text("x"), text(""))].into(),
                 response_body: bytes(),
                 result: AttemptResult::Dead,
                 next_attempt_at_ms: Some(1_700_000_000_099),

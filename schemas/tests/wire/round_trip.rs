@@ -8,11 +8,7 @@ use std::{fmt::Debug, time::Instant};
 fn round_trips<R: Record + Example + PartialEq + Debug>(name: &str) {
     for record in [R::full(), R::bare()] {
         let bytes = encode(&record).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(
-            codec::fingerprint_of(&bytes),
-            Ok(R::fingerprint()),
-            "{name}"
-        );
+        assert_eq!(codec::fingerprint_of(&bytes), Ok(R::fingerprint()), "{name}");
         let back: R = decode(&bytes, &OwnSchemas).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(back, record, "{name}");
     }
@@ -38,26 +34,16 @@ fn refuses_damage<R: Record + Example + PartialEq + Debug>(name: &str) {
     let mut longer = bytes.clone();
     longer.push(0);
     assert!(
-        matches!(
-            decode::<R>(&longer, &OwnSchemas),
-            Err(DecodeError::Corrupt(_))
-        ),
+        matches!(decode::<R>(&longer, &OwnSchemas), Err(DecodeError::Corrupt(_))),
         "{name}"
     );
     for end in 10..bytes.len() {
-        assert!(
-            decode::<R>(&bytes[..end], &OwnSchemas).is_err(),
-            "{name} cut at {end}"
-        );
+        assert!(decode::<R>(&bytes[..end], &OwnSchemas).is_err(), "{name} cut at {end}");
     }
     let mut foreign = bytes;
     foreign[2..10].copy_from_slice(&0xDEAD_BEEF_u64.to_le_bytes());
     let error = decode::<R>(&foreign, &OwnSchemas).expect_err("an unknown writer");
-    assert_eq!(
-        error,
-        DecodeError::UnknownFingerprint(0xDEAD_BEEF),
-        "{name}"
-    );
+    assert_eq!(error, DecodeError::UnknownFingerprint(0xDEAD_BEEF), "{name}");
 }
 
 #[test]
@@ -136,9 +122,7 @@ fn speed() {
         let encoding = start.elapsed() / ROUNDS;
         let start = Instant::now();
         for _ in 0..ROUNDS {
-            std::hint::black_box(
-                decode::<R>(std::hint::black_box(&bytes), &OwnSchemas).expect("decode"),
-            );
+            std::hint::black_box(decode::<R>(std::hint::black_box(&bytes), &OwnSchemas).expect("decode"));
         }
         println!(
             "{what} of {} bytes: encode {encoding:?}, decode {:?}",

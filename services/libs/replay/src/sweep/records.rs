@@ -67,7 +67,7 @@ impl Targets {
         if self.action == Action::Purge {
             return Ok(());
         }
-        let delivery = again(dead.clone());
+        let delivery = again(dead.clone(), now_ms);
         let log = LogRecord {
             event_id: delivery.event_id.clone(),
             tenant: delivery.tenant.clone(),
@@ -97,15 +97,64 @@ fn keyed((topic, partitions): &(String, i32), key: &str, value: Vec<u8>) -> Outg
     )
 }
 
-/// The same delivery from the start of its schedule, due at once; its attempts go on counting.
-fn again(delivery: Delivery) -> Delivery {
+/// The same delivery from the start of its schedule, due at once; its attempts go on counting, its age begins anew.
+fn again(delivery: Delivery, now_ms: i64) -> Delivery {
     Delivery {
         generation: delivery.generation.saturating_add(1),
+        matched_at_ms: now_ms,
         schedule_index: 0,
         cause: "replay".into(),
         due_at_ms: 0,
         wait_since_ms: 0,
         hops: 0,
         ..delivery
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::again;
+    use schemas::{Delivery, Source};
+
+    #[test]
+    fn a_replay_is_as_young_as_a_new_delivery_and_keeps_its_identity() {
+        let dead = Delivery {
+            delivery_id: "dlv_1".into(),
+            event_id: "evt_1".into(),
+            tenant: "org_1".into(),
+            endpoint_id: "wh_1".into(),
+            event_type: "a.b".into(),
+            body: b"{}".to_vec(),
+            content_type: "application/json".into(),
+            event_time_ms: 1,
+            matched_at_ms: 2,
+            source: Source {
+                topic: "events".into(),
+                partition: 0,
+                offset: 7,
+            },
+            generation: 1,
+            attempts_made: 9,
+            schedule_index: 8,
+            cause: "retry".into(),
+            due_at_ms: 3,
+            wait_since_ms: 2,
+            hops: 2,
+            traceparent: None,
+            attempts: Vec::new(),
+        };
+        let replayed = again(dead.clone(), 1_000);
+        assert_eq!(
+            (replayed.generation, replayed.schedule_index, replayed.attempts_made),
+            (2, 0, 9)
+        );
+        assert_eq!(
+            (replayed.matched_at_ms, replayed.due_at_ms, replayed.event_time_ms),
+            (1_000, 0, 1)
+        );
+        assert_eq!(
+            (replayed.delivery_id, replayed.event_id),
+            (dead.delivery_id, dead.event_id)
+        );
     }
 }
