@@ -35,7 +35,7 @@ pub enum Command {
     Key(key::Command),
     /// Endpoints: a tenant's URLs with their filters, secrets and limits
     #[command(subcommand)]
-    Endpoint(endpoint::Command),
+    Endpoint(Box<endpoint::Command>),
     /// Publish events
     #[command(subcommand)]
     Event(event::Command),

@@ -35,7 +35,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Topics(command) => topics::run(&command, &config).await,
         Command::Tenant(command) => tenant::run(command, &config).await,
         Command::Key(command) => key::run(command, &config).await,
-        Command::Endpoint(command) => Box::pin(endpoint::run(command, &config)).await,
+        Command::Endpoint(command) => Box::pin(endpoint::run(*command, &config)).await,
         Command::Event(command) => event::run(command, &config).await,
         Command::Dlq(command) => dlq::run(command, &config).await,
         Command::Rekey => rekey::run(&config).await,

@@ -218,80 +218,41 @@ fn keys(hookline: &Hookline) {
     );
 }
 
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
 /// The id of the one that is left.
 fn endpoints(hookline: &Hookline) -> String {
-    let create = |more: &[&str]| {
-        let mut arguments = vec![
-            "endpoint", "create", "--direct", "--tenant", "org_acme", "--output", "json",
-        ];
-        arguments.extend(more);
-        hookline.run(&arguments)
-    };
+    let create = "endpoint create --direct --tenant org_acme --output json";
     for (more, said) in [
+        ("--url http://example.com/ --filter *", "plain http is not allowed"),
+        ("--url https://127.1/ --filter *", "not public"),
         (
-            &["--url", "http://example.com/", "--filter", "*"][..],
-            "plain http is not allowed",
-        ),
-        (&["--url", "https://127.1/", "--filter", "*"], "not public"),
-        (
-            &["--url", "https://example.com/", "--filter", "vault.ingest.finished"],
+            "--url https://example.com/ --filter vault.ingest.finished",
             "not a type",
         ),
         (
-            &[
-                "--url",
-                "https://example.com/",
-                "--filter",
-                "ocr.job.created",
-                "--scopes",
-                "vault",
-            ],
+            "--url https://example.com/ --filter ocr.job.created --scopes vault",
             "403",
         ),
         (
-            &["--url", "https://example.com/", "--filter", "cases.created"],
+            "--url https://example.com/ --filter cases.created",
             "catalogs are: platform, case_events",
         ),
     ] {
-        let refused = create(more);
+        let refused = hookline.run(&words(&format!("{create} {more}")));
         assert!(
             refused.status == 1 && refused.stderr.contains(said),
-            "{more:?}: {}",
+            "{more}: {}",
             refused.stderr
         );
     }
-    let made = create(&[
-        "--url",
-        "https://example.com/hook",
-        "--filter",
-        "vault.ingest.*",
-        "--filter",
-        "case.created",
-        "--rate",
-        "10",
-        "--max-in-flight",
-        "4",
-        "--timeout",
-        "20",
-        "--retry-schedule",
-        "1,2,3",
-        "--dialect",
-        "retry_all",
-        "--envelope",
-        "event_payload",
-        "--vault-id",
-        "v1",
-        "--header",
-        "x-team=hidden-value",
-        "--scopes",
-        "vault",
-        "--description",
-        "for tests",
-        "--placement",
-        "shared",
-    ]);
-    assert_eq!(made.status, 0, "{}", made.stderr);
-    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let made = hookline.json(&words(&format!(
+        "{create} --url https://example.com/hook --filter vault.ingest.* --filter case.created --rate 10 \
+         --max-in-flight 4 --timeout 20 --retry-schedule 1,2,3 --dialect retry_all --envelope event_payload \
+         --vault-id v1 --header x-team=hidden-value --scopes vault --description tests --placement shared"
+    )));
     let endpoint = &made["endpoint"];
     assert!(
         made["signingSecret"]
@@ -310,18 +271,8 @@ fn endpoints(hookline: &Hookline) -> String {
     assert_eq!(endpoint["retrySchedule"], serde_json::json!([1, 2, 3]));
     let id = endpoint["id"].as_str().expect("an id").to_owned();
 
-    let updated = hookline.json(&[
-        "endpoint",
-        "update",
-        &id,
-        "--direct",
-        "--status",
-        "paused",
-        "--unset",
-        "rate,description",
-        "--output",
-        "json",
-    ]);
+    let update = format!("endpoint update {id} --direct --status paused --unset rate,description --output json");
+    let updated = hookline.json(&words(&update));
     let updated = &updated["endpoint"];
     assert_eq!(
         (&updated["status"], &updated["rateLimit"]),
@@ -333,9 +284,7 @@ fn endpoints(hookline: &Hookline) -> String {
         got.contains("paused") && !got.contains("hidden-value") && !got.contains("whsec_"),
         "{got}"
     );
-    let listed = hookline.ok(&[
-        "endpoint", "list", "--direct", "--tenant", "org_acme", "--status", "paused",
-    ]);
+    let listed = hookline.ok(&words("endpoint list --direct --tenant org_acme --status paused"));
     assert!(listed.contains(&id), "{listed}");
     id
 }
@@ -424,34 +373,14 @@ fn dead_letters_are_listed_shown_exported_replayed_and_purged() {
     let serving = Serving::start(&hookline, "api");
     serving.await_ready();
     hookline.ok(&["tenant", "create", "--direct", "Acme", "--id", "org_acme"]);
-    let made = hookline.json(&[
-        "endpoint",
-        "create",
-        "--direct",
-        "--tenant",
-        "org_acme",
-        "--url",
-        "https://example.com/",
-        "--filter",
-        "*",
-        "--placement",
-        "shared",
-        "--output",
-        "json",
-    ]);
+    let create = "endpoint create --direct --tenant org_acme --url https://example.com/ --filter * --placement shared";
+    let made = hookline.json(&words(&format!("{create} --output json")));
     let endpoint = made["endpoint"]["id"].as_str().expect("an id");
     process::block_on(hookline.kill_deliveries(endpoint, 3));
 
-    let listed = hookline.ok(&[
-        "dlq",
-        "list",
-        "--output",
-        "jsonl",
-        "--reason",
-        "rejected_by_receiver",
-        "--since",
-        "1h",
-    ]);
+    let listed = hookline.ok(&words(
+        "dlq list --output jsonl --reason rejected_by_receiver --since 1h",
+    ));
     assert_eq!(listed.lines().count(), 3, "{listed}");
     let id = "dlv_00000000000000000000000001";
     let shown = hookline.ok(&["dlq", "show", id]);

@@ -203,9 +203,6 @@ impl Process {
     }
 
     fn start_fanout(&mut self, config: &Config) {
-        if config.kafka.instance_id.is_some() {
-            tracing::warn!("kafka.instance_id doesn't hold for role fanout yet: it joins its group dynamically");
-        }
         let options = options::fanout(config);
         let (connection, ledger, stop) = self.for_role();
         let schemas = self.schemas.clone();
