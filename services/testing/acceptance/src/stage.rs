@@ -138,6 +138,26 @@ impl Stage {
         Ok(())
     }
 
+    /// Waits until the log resolves one delivery so.
+    pub async fn fate(&self, event: &str, endpoint: &str, outcome: Outcome) -> anyhow::Result<()> {
+        until(
+            &format!("{event} for {endpoint} is {outcome:?}"),
+            PATIENCE,
+            async || {
+                let logbook = self
+                    .installation
+                    .logbook()
+                    .await
+                    .map_err(|error| format!("{error:#}"))?;
+                match logbook.by_pair().get(&(event, endpoint)).map(|fate| fate.outcome()) {
+                    Some(found) if found == outcome => Ok(()),
+                    found => Err(format!("it is {found:?}")),
+                }
+            },
+        )
+        .await
+    }
+
     /// Requests that came again after a verified 2xx, and badly signed ones, of all endpoints.
     pub fn flaws(&self, doors: &[&Door]) -> (usize, usize) {
         let tallies = doors.iter().map(|door| door.hook.tally());

@@ -7,9 +7,15 @@ mod chaos_run;
 mod crash_points;
 #[path = "acceptance/draining.rs"]
 mod draining;
+#[path = "acceptance/egress.rs"]
+mod egress;
+#[path = "acceptance/endpoint_states.rs"]
+mod endpoint_states;
 #[path = "acceptance/isolation.rs"]
 mod isolation;
 #[path = "acceptance/pausing.rs"]
 mod pausing;
 #[path = "acceptance/replaying.rs"]
 mod replaying;
+#[path = "acceptance/zombies.rs"]
+mod zombies;
