@@ -1,4 +1,4 @@
-//! What is done once a minute: records that are done are deleted from the topics that keep everything until then.
+//! What is done now and then: records that are done are deleted from the topics that keep everything until then.
 
 use crate::{context::Context, shard::Command};
 use kafka_log::{Admin, TopicPartition};
@@ -15,7 +15,7 @@ impl Housekeeping {
     /// Truncates below committed offsets, and tells shards which dedicated topics are left.
     pub(crate) async fn run(&mut self, ctx: &Context, shards: Vec<mpsc::Sender<Command>>) {
         if let Err(error) = self.truncate(&ctx.admin, &shards).await {
-            tracing::warn!(%error, "what is done could not be deleted; trying again in a minute");
+            tracing::warn!(%error, "what is done could not be deleted; trying again later");
         }
         match ctx.admin.topics(&ctx.names.endpoint_prefix()).await {
             Ok(topics) => {

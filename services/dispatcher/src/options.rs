@@ -17,6 +17,8 @@ pub struct Options {
     pub drain: Duration,
     /// Longest that a delivery from the lanes or `returns` waits in memory before it is deferred.
     pub hold_max: Duration,
+    /// How often what is done is deleted from the topics that keep everything until then.
+    pub truncate_every: Duration,
     /// `delivery.timeout_sec`
     pub timeout: Duration,
     /// `delivery.retry_schedule_sec`
@@ -42,6 +44,7 @@ impl Default for Options {
             max_buffered_bytes: 256 << 20,
             drain: Duration::from_secs(20),
             hold_max: Duration::from_secs(30),
+            truncate_every: Duration::from_secs(60),
             timeout: Duration::from_secs(15),
             retry_schedule_sec: vec![5, 60, 300, 1800, 7200, 18000, 36000, 36000],
             endpoint_max_in_flight: 32,

@@ -29,7 +29,6 @@ use tokio::{
 const REVOKE_GRACE: Duration = Duration::from_millis(1000);
 /// How long after that the membership waits for the last commits.
 const REVOKE_MARGIN: Duration = Duration::from_millis(500);
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Tries of a shard's last commit, and the pause between them.
 const LAST_COMMIT_TRIES: usize = 20;
@@ -100,7 +99,7 @@ impl Service {
     }
 
     async fn serve(mut self, shutdown: CancellationToken) -> Result<(), Error> {
-        let mut housekeeping = interval(HOUSEKEEPING_EVERY);
+        let mut housekeeping = interval(self.ctx.options.truncate_every);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut measure = interval(MEASURE_EVERY);
         let mut keeper = Some(Housekeeping::default());

@@ -1,6 +1,8 @@
 //! The dispatcher on real Kafka: deliveries put straight into its topics, instances of the role in this process, and
 //! receivers of the tests' own. Each test has a topic prefix of its own.
 
+#[path = "dispatcher/gauges.rs"]
+mod gauges;
 #[path = "dispatcher/handover.rs"]
 mod handover;
 #[path = "dispatcher/limits.rs"]
@@ -21,3 +23,7 @@ mod setup;
 mod states;
 #[path = "dispatcher/tail.rs"]
 mod tail;
+#[path = "dispatcher/truncation.rs"]
+mod truncation;
+#[path = "dispatcher/zombie.rs"]
+mod zombie;

@@ -114,7 +114,7 @@ impl Shard {
                     None => return true,
                     Some(Command::Stop { deadline, reply }) => self.stop(deadline, reply).await,
                     Some(Command::EndpointChanged(_)) => self.stale.store(true, Ordering::Relaxed),
-                    // They are asked again in a minute.
+                    // They are asked again.
                     Some(Command::Existing(_) | Command::Committed(_)) => {}
                 },
                 () = sleep_until(until) => return false,

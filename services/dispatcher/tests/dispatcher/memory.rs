@@ -1,17 +1,24 @@
 //! Much that waits, and little memory.
 
 use crate::{
+    gauges,
     receiver::{Answer, Receiver},
     setup::{World, ids, sorted},
 };
 use dispatcher::Options;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 const BUDGET_BYTES: usize = 2 << 20;
 const WAITING: usize = 20_000;
 
+/// Held by the tests that buffer much: the gauge is the process's.
+static MUCH_IS_BUFFERED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_7_a_hanging_endpoint_leaves_memory_and_time_for_others_and_nothing_is_lost() {
+    let _alone = MUCH_IS_BUFFERED.lock().await;
+    let buffered = gauges::highest("hookline_buffered_bytes");
+    buffered.store(0, Ordering::Relaxed);
     let world = World::new().await;
     let receiver = Receiver::start().await;
     let (answer, gate) = Answer::gated();
@@ -48,6 +55,11 @@ async fn invariant_7_a_hanging_endpoint_leaves_memory_and_time_for_others_and_no
             .iter()
             .all(|w| w.record.attempts_made == 0 && w.record.cause == "deferral")
     );
+    let highest = buffered.load(Ordering::Relaxed);
+    assert!(
+        (100_000..=BUDGET_BYTES as u64).contains(&highest),
+        "{highest} bytes were buffered at most"
+    );
     let sent = receiver.ids("/hanging");
     let all: BTreeSet<String> = deferred.into_iter().map(|w| w.record.delivery_id).chain(sent).collect();
     assert_eq!(
@@ -55,5 +67,75 @@ async fn invariant_7_a_hanging_endpoint_leaves_memory_and_time_for_others_and_no
         ids(&stuck),
         "each was sent or waits in a retry topic"
     );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_returns_takes_the_place_of_what_is_new() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let (answer, gate) = Answer::gated();
+    receiver.answers("/", answer);
+    let endpoint = world.endpoint(receiver.url("/"), |e| e.max_in_flight = Some(1)).await;
+    let marker = world.endpoint(receiver.url("/marker"), |_| ()).await;
+    let new = world.deliveries(&endpoint, 5_000);
+    world.publish(&new).await;
+    world.publish(&world.deliveries(&marker, 1)).await;
+    let retries = world.retries().await;
+    let options = Options {
+        max_buffered_bytes: BUDGET_BYTES,
+        // Not to be what makes room.
+        hold_max: Duration::from_secs(3600),
+        ..world.options()
+    };
+    let instance = world.instance_with(options).await;
+    receiver.until("/marker", 1).await;
+    let due = world.deliveries(&endpoint, 3);
+    world.give_back(&due).await;
+    world.give_back(&world.deliveries(&marker, 1)).await;
+    receiver.until("/marker", 2).await;
+    gate.add_permits(4);
+    receiver.until("/", 5).await;
+    assert_eq!(receiver.ids("/")[..4], [&ids(&new)[..1], &ids(&due)[..]].concat());
+    gate.add_permits(5_000);
+    world.until_committed(&endpoint, 5_001).await;
+    instance.end().await;
+    let deferred = retries.all().into_iter().map(|w| w.record.delivery_id);
+    let all: BTreeSet<String> = deferred.chain(receiver.ids("/")).collect();
+    assert_eq!(
+        all.into_iter().collect::<Vec<_>>(),
+        sorted([ids(&new), ids(&due)].concat())
+    );
+    world.end().await;
+}
+
+/// More than a commit's metadata can tell of: what waits leaves memory, long before `hold_max`, so that the lane moves on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_tracker_defers_and_goes_on() {
+    let _alone = MUCH_IS_BUFFERED.lock().await;
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let (answer, gate) = Answer::gated();
+    receiver.answers("/hanging", answer);
+    let hanging = world.endpoint(receiver.url("/hanging"), |_| ()).await;
+    let fast = world.endpoint(receiver.url("/fast"), |_| ()).await;
+    let stuck = world.deliveries(&hanging, 30_000);
+    world.publish(&stuck).await;
+    world.publish(&world.deliveries(&fast, 100)).await;
+    let retries = world.retries().await;
+    let options = Options {
+        hold_max: Duration::from_secs(3600),
+        timeout: Duration::from_secs(60),
+        ..world.options()
+    };
+    let instance = world.instance_with(options).await;
+    receiver.until("/fast", 100).await;
+    retries.until(20_000, |d| d.cause == "deferral").await;
+    gate.add_permits(30_000);
+    world.until_committed(&hanging, 30_100).await;
+    instance.end().await;
+    let deferred = retries.all().into_iter().map(|w| w.record.delivery_id);
+    let all: BTreeSet<String> = deferred.chain(receiver.ids("/hanging")).collect();
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), ids(&stuck));
     world.end().await;
 }

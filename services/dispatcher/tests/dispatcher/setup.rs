@@ -4,8 +4,8 @@ use crate::{receiver::PATIENCE, tail::Tail};
 use delivery_core::murmur2;
 use dispatcher::{Options, Service};
 use kafka_log::{
-    Admin, Connection, GroupOffsets, Outgoing, Producer, TopicPartition,
-    topics::{self, TopicSettings},
+    Admin, Connection, GroupOffsets, Outgoing, Producer, TopicPartition, Watermarks,
+    topics::{self, TopicSettings, TopicSpec},
 };
 use ledger::{Clerk, ClerkOptions, Entity, Keyring, Ledger, Writer, entities, seal_signing_secret};
 use runtime::{CancellationToken, clock::now_ms};
@@ -27,9 +27,10 @@ const LONGEST_TIER_SEC: u32 = 512;
 
 pub struct World {
     pub connection: Connection,
-    pub admin: Admin,
     pub producer: Producer,
     pub keyring: Keyring,
+    /// The keyring's, in base64.
+    pub key: String,
     pub ledger: Ledger,
     pub writer: Writer,
     pub tenant: Tenant,
@@ -62,8 +63,8 @@ impl World {
             .filter(|spec| !spec.name.starts_with(&retry[..retry.len() - 1]) || spec.name.len() <= longest.len())
             .collect();
         let admin = Admin::new(&connection).expect("an admin client");
-        let made = specs.iter().map(|spec| topics::create(&admin, spec, 1));
-        futures::future::try_join_all(made).await.expect("the topics are made");
+        admin.create_all(&specs, 1).await.expect("the topics are made");
+        until_they_answer(&connection, &specs).await;
         let ledger = Ledger::start(&connection).await.expect("the ledger is followed");
         let shutdown = CancellationToken::new();
         let clerk = tokio::spawn({
@@ -82,10 +83,11 @@ impl World {
             .put(Entity::Tenant(Arc::new(tenant.clone())), Some(0))
             .await
             .expect("a tenant");
+        let key = Keyring::generate_key();
         Self {
-            admin,
             producer: Producer::new(&connection).expect("a producer"),
-            keyring: Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid"),
+            keyring: Keyring::new(&key, &[]).expect("a generated key is valid"),
+            key,
             connection,
             ledger,
             writer,
@@ -287,20 +289,7 @@ impl World {
     }
 
     pub fn options(&self) -> Options {
-        let policy = egress::Policy {
-            allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
-            allow_http: true,
-        };
-        Options {
-            lanes: LANES,
-            drain: PATIENCE,
-            timeout: Duration::from_secs(30),
-            egress: egress::Options {
-                policy,
-                ..egress::Options::default()
-            },
-            ..Options::default()
-        }
+        options()
     }
 
     pub async fn instance(&self) -> Instance {
@@ -317,6 +306,21 @@ impl World {
         });
         Instance { shutdown, task }
     }
+}
+
+/// Waits until every partition has a leader that knows of it: brokers show new topics before that.
+async fn until_they_answer(connection: &Connection, specs: &[TopicSpec]) {
+    let watermarks = Watermarks::new(connection).expect("a client");
+    let waited = tokio::time::timeout(PATIENCE, async {
+        for spec in specs {
+            for partition in 0..spec.partitions {
+                while watermarks.range(&spec.name, partition).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    });
+    waited.await.expect("new topics answer in time");
 }
 
 /// A running dispatcher.
@@ -338,6 +342,23 @@ impl Instance {
             .await
             .expect("it drains in time");
         ended.expect("it doesn't panic").expect("it ends well");
+    }
+}
+
+pub fn options() -> Options {
+    let policy = egress::Policy {
+        allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
+        allow_http: true,
+    };
+    Options {
+        lanes: LANES,
+        drain: PATIENCE,
+        timeout: Duration::from_secs(30),
+        egress: egress::Options {
+            policy,
+            ..egress::Options::default()
+        },
+        ..Options::default()
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, watch};
 pub struct Written<R> {
     pub topic: String,
     pub partition: i32,
-    pub offset: i64,
     pub record: R,
 }
 
@@ -53,7 +52,6 @@ impl<R: codec::Record + Clone + std::fmt::Debug> Tail<R> {
                     let written = Written {
                         topic: record.topic.to_string(),
                         partition: record.partition,
-                        offset: record.offset,
                         record: codec::decode(value, &OwnSchemas).expect("our own record"),
                     };
                     collected.lock().expect("no test panics here").push(written);
