@@ -2,9 +2,7 @@
 //! nothing here changes anything.
 
 use crate::readiness::Readiness;
-use axum::{
-    Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +16,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     #[error("can't listen on {listen}: {source}; choose another address with admin.listen")]
-    Bind {
-        listen: SocketAddr,
-        source: std::io::Error,
-    },
+    Bind { listen: SocketAddr, source: std::io::Error },
     #[error("the admin listener broke: {0}")]
     Serve(#[from] std::io::Error),
 }
@@ -105,10 +100,7 @@ async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
 
 async fn render(State(shared): State<Shared>) -> impl IntoResponse {
     (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         shared.metrics.render(),
     )
 }
@@ -123,23 +115,15 @@ mod tests {
     async fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
-        stream
-            .write_all(request.as_bytes())
-            .await
-            .expect("it reads");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .await
-            .expect("it answers");
+        stream.read_to_string(&mut answer).await.expect("it answers");
         answer
     }
 
     #[tokio::test]
     async fn answers_for_life_readiness_and_metrics_until_stopped() {
-        let admin = Admin::bind(([127, 0, 0, 1], 0).into())
-            .await
-            .expect("a free port");
+        let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = admin.local_addr().expect("a bound listener has an address");
         let (readiness, stop) = (Readiness::new(), CancellationToken::new());
         let check = readiness.register("ledger view");
@@ -148,36 +132,26 @@ mod tests {
 
         assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
         let not_ready = get(address, "/readyz").await;
-        assert!(
-            not_ready.starts_with("HTTP/1.1 503") && not_ready.contains("waiting for: ledger view")
-        );
+        assert!(not_ready.starts_with("HTTP/1.1 503") && not_ready.contains("waiting for: ledger view"));
         check.store(true, Ordering::Release);
         assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
 
         metrics::counter!("hookline_admin_test_total").increment(3);
         metrics::histogram!("hookline_admin_test_seconds").record(0.02);
         let rendered = get(address, "/metrics").await;
-        assert!(
-            rendered.contains("hookline_admin_test_total 3"),
-            "{rendered}"
-        );
+        assert!(rendered.contains("hookline_admin_test_total 3"), "{rendered}");
         assert!(
             rendered.contains("hookline_admin_test_seconds_bucket{le=\"0.025\"} 1"),
             "{rendered}"
         );
 
         stop.cancel();
-        served
-            .await
-            .expect("it doesn't panic")
-            .expect("it ends in order");
+        served.await.expect("it doesn't panic").expect("it ends in order");
     }
 
     #[tokio::test]
     async fn a_taken_port_is_an_error_that_says_what_to_do() {
-        let admin = Admin::bind(([127, 0, 0, 1], 0).into())
-            .await
-            .expect("a free port");
+        let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = admin.local_addr().expect("a bound listener has an address");
         let error = Admin::bind(address).await.expect_err("the port is taken");
         assert!(error.to_string().contains("admin.listen"), "{error}");

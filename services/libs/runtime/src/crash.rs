@@ -79,14 +79,8 @@ mod tests {
                 time,
             })
         };
-        assert_eq!(
-            armed::parse("fanout.produced"),
-            target("fanout.produced", 1)
-        );
-        assert_eq!(
-            armed::parse("fanout.produced:3"),
-            target("fanout.produced", 3)
-        );
+        assert_eq!(armed::parse("fanout.produced"), target("fanout.produced", 1));
+        assert_eq!(armed::parse("fanout.produced:3"), target("fanout.produced", 3));
         assert_eq!(
             (
                 armed::parse(""),
@@ -120,9 +114,7 @@ mod tests {
         let output = command.output().expect("the test binary runs");
         (
             output.status.signal(),
-            String::from_utf8_lossy(&output.stdout)
-                .matches("passed")
-                .count(),
+            String::from_utf8_lossy(&output.stdout).matches("passed").count(),
         )
     }
 

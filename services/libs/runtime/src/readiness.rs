@@ -48,19 +48,12 @@ mod tests {
     fn is_ready_when_every_check_is() {
         let readiness = Readiness::new();
         assert!(readiness.waiting_for().is_empty());
-        let (view, group) = (
-            readiness.register("ledger view"),
-            readiness.clone().register("group"),
-        );
+        let (view, group) = (readiness.register("ledger view"), readiness.clone().register("group"));
         view.store(true, Ordering::Release);
         assert_eq!(readiness.waiting_for(), ["group"]);
         group.store(true, Ordering::Release);
         assert!(readiness.waiting_for().is_empty());
         readiness.register("group");
-        assert_eq!(
-            readiness.waiting_for(),
-            ["group"],
-            "a restarted part is not ready"
-        );
+        assert_eq!(readiness.waiting_for(), ["group"], "a restarted part is not ready");
     }
 }

@@ -12,10 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// # Panics
 /// Outside a tokio runtime.
 pub fn on_signal() -> std::io::Result<CancellationToken> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
@@ -26,10 +23,7 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
         );
         cancelled.cancel();
         let name = next(&mut terminate, &mut interrupt).await;
-        tracing::warn!(
-            signal = name,
-            "stopping at once: what was in flight will be repeated"
-        );
+        tracing::warn!(signal = name, "stopping at once: what was in flight will be repeated");
         std::process::exit(1);
     });
     Ok(token)

@@ -114,9 +114,7 @@ mod tests {
     async fn the_first_failure_cancels_all_and_is_returned() {
         let mut supervisor = Supervisor::new(CancellationToken::new());
         supervisor.spawn("patient", until(supervisor.token()));
-        supervisor.spawn("failing", async {
-            Err::<(), _>(io::Error::other("no broker"))
-        });
+        supervisor.spawn("failing", async { Err::<(), _>(io::Error::other("no broker")) });
         supervisor.spawn("done", async { Ok::<(), io::Error>(()) });
         let failed = supervisor.join().await.expect_err("one task failed");
         assert_eq!(failed.to_string(), "failing failed: no broker");
@@ -133,10 +131,7 @@ mod tests {
                 Ok::<(), io::Error>(())
             }
         });
-        assert_eq!(
-            supervisor.join().await.expect_err("one task panicked").name,
-            "clumsy"
-        );
+        assert_eq!(supervisor.join().await.expect_err("one task panicked").name, "clumsy");
     }
 
     #[tokio::test]
