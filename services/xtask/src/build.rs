@@ -23,8 +23,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// A `cargo` of the same toolchain, started in the root.
 pub(crate) fn cargo() -> Command {
-    let mut command =
-        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.current_dir(root());
     // `cargo run` sets these for xtask alone.
     for (name, _) in std::env::vars_os() {
@@ -71,11 +70,7 @@ fn build(arguments: &[&str]) -> anyhow::Result<Programs> {
         .args(arguments)
         .args(["--message-format", "json-render-diagnostics"]);
     let mut cargo = Running::start(command.stdout(Stdio::piped()))?;
-    let messages = cargo
-        .child
-        .stdout
-        .take()
-        .context("cargo's standard output is piped")?;
+    let messages = cargo.child.stdout.take().context("cargo's standard output is piped")?;
     let mut programs = BTreeMap::new();
     for line in BufReader::new(messages).lines() {
         programs.extend(executable(&line?));
@@ -103,16 +98,10 @@ mod tests {
     #[test]
     fn only_artifacts_with_an_executable_count() {
         let program = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"x"},"executable":"/t/x"}"#;
-        assert_eq!(
-            executable(program),
-            Some(("x".to_owned(), PathBuf::from("/t/x")))
-        );
+        assert_eq!(executable(program), Some(("x".to_owned(), PathBuf::from("/t/x"))));
         let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"x"},"executable":null}"#;
         assert_eq!(executable(library), None);
-        assert_eq!(
-            executable(r#"{"reason":"build-finished","success":true}"#),
-            None
-        );
+        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(executable("noise"), None);
     }
 

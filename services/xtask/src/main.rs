@@ -14,10 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Hookline's tasks. Those that need a Kafka bring it."
-)]
+#[command(name = "cargo xtask", about = "Hookline's tasks. Those that need a Kafka bring it.")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

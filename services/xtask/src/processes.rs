@@ -123,10 +123,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = killpg(
-            Pid::from_raw(self.child.id().cast_signed()),
-            Signal::SIGKILL,
-        );
+        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
         let _ = self.child.wait();
         let _ = self.reaper.forget(-self.child.id().cast_signed());
     }
@@ -155,24 +152,16 @@ mod tests {
     fn the_exit_status_comes_back() {
         let status = run(Command::new("sh").args(["-c", "exit 7"])).expect("sh can be run");
         assert_eq!(status.code(), Some(7));
-        assert_eq!(
-            format!("{:?}", exit_code(status)),
-            format!("{:?}", ExitCode::from(7))
-        );
+        assert_eq!(format!("{:?}", exit_code(status)), format!("{:?}", ExitCode::from(7)));
     }
 
     #[test]
     fn dropping_ends_the_child_and_what_it_started() {
         let mut command = Command::new("sh");
-        let mut running = Running::start(
-            command
-                .args(["-c", "sleep 1000 & echo; wait"])
-                .stdout(Stdio::piped()),
-        )
-        .expect("sh can be run");
+        let mut running = Running::start(command.args(["-c", "sleep 1000 & echo; wait"]).stdout(Stdio::piped()))
+            .expect("sh can be run");
         let mut output = running.child.stdout.take().expect("it is piped");
-        std::io::Read::read_exact(&mut output, &mut [0])
-            .expect("the shell has started its own child");
+        std::io::Read::read_exact(&mut output, &mut [0]).expect("the shell has started its own child");
         drop(running);
         // The end of the pipe: nobody is left who could write to it.
         std::io::Read::read_to_end(&mut output, &mut Vec::new()).expect("the pipe can be read");

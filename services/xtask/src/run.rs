@@ -14,31 +14,19 @@ pub(crate) const BINARY_VARIABLE: &str = "HOOKLINE_BIN";
 /// `cargo xtask demo`.
 pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::dev_programs()?;
-    with_kafka(
-        programs.get("hookline-demo")?,
-        programs.get("hookline")?,
-        arguments,
-    )
+    with_kafka(programs.get("hookline-demo")?, programs.get("hookline")?, arguments)
 }
 
 /// `cargo xtask chaos`: the same build as the demo's, whose debug assertions make it obey crash points.
 pub(crate) fn chaos(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::dev_programs()?;
-    with_kafka(
-        programs.get("hookline-chaos")?,
-        programs.get("hookline")?,
-        arguments,
-    )
+    with_kafka(programs.get("hookline-chaos")?, programs.get("hookline")?, arguments)
 }
 
 /// `cargo xtask loadtest`: optimized.
 pub(crate) fn loadtest(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::release_programs(&["hookline", "loadtest"])?;
-    with_kafka(
-        programs.get("hookline-loadtest")?,
-        programs.get("hookline")?,
-        arguments,
-    )
+    with_kafka(programs.get("hookline-loadtest")?, programs.get("hookline")?, arguments)
 }
 
 fn with_kafka(program: &Path, hookline: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {

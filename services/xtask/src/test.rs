@@ -26,11 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         .env(run::BINARY_VARIABLE, programs.get("hookline")?)
         .stdout(Stdio::piped());
     let mut cargo = Running::start(&mut command)?;
-    let output = cargo
-        .child
-        .stdout
-        .take()
-        .context("cargo's standard output is piped")?;
+    let output = cargo.child.stdout.take().context("cargo's standard output is piped")?;
     let sums = pass_on_and_add_up(BufReader::new(output), std::io::stdout())?;
     let status = cargo.wait()?;
     if !status.success() && sums.failed == 0 {
@@ -65,9 +61,7 @@ fn pass_on_and_add_up(mut output: impl BufRead, mut shown: impl Write) -> anyhow
 fn result_of_one_binary(line: &str) -> Option<Sums> {
     let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
     let count = |name: &str| {
-        let part = counts
-            .split("; ")
-            .find_map(|part| part.strip_suffix(name))?;
+        let part = counts.split("; ").find_map(|part| part.strip_suffix(name))?;
         part.trim().parse().ok()
     };
     Some(Sums {
@@ -88,15 +82,8 @@ mod tests {
             noise\n\
             test result: FAILED. 10 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1s\n";
         let mut shown = Vec::new();
-        let sums = pass_on_and_add_up(output.as_bytes(), &mut shown)
-            .expect("bytes can be read and written");
+        let sums = pass_on_and_add_up(output.as_bytes(), &mut shown).expect("bytes can be read and written");
         assert_eq!(shown, output.as_bytes());
-        assert_eq!(
-            sums,
-            Sums {
-                passed: 15,
-                failed: 2
-            }
-        );
+        assert_eq!(sums, Sums { passed: 15, failed: 2 });
     }
 }

@@ -36,18 +36,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let paths = paths()?;
     let mut findings = layout::check(&paths);
     for path in &paths {
-        let bytes = std::fs::read(build::root().join(path))
-            .with_context(|| format!("cannot read {path}"))?;
+        let bytes = std::fs::read(build::root().join(path)).with_context(|| format!("cannot read {path}"))?;
         if let Ok(text) = String::from_utf8(bytes) {
             findings.extend(check_file(path, &text));
         }
     }
-    for Finding {
-        path,
-        line,
-        message,
-    } in &findings
-    {
+    for Finding { path, line, message } in &findings {
         eprintln!("{path}:{line}: {message}");
     }
     if findings.is_empty() {

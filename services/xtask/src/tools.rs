@@ -51,9 +51,6 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         return Ok(());
     }
     let what: Vec<_> = missing.iter().map(|tool| tool.what).collect();
-    let packages: Vec<_> = missing
-        .iter()
-        .flat_map(|tool| tool.packages.iter().copied())
-        .collect();
+    let packages: Vec<_> = missing.iter().flat_map(|tool| tool.packages.iter().copied()).collect();
     provision::install(&what.join("; "), &packages)
 }

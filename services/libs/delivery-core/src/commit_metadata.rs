@@ -22,24 +22,13 @@ pub(crate) struct Run {
 }
 
 /// Writes the metadata. What doesn't fit is cut from the end: those records would be read again, never lost.
-pub(crate) fn encode(
-    identity: &Identity,
-    base_offset: i64,
-    records: impl Iterator<Item = Run>,
-) -> String {
-    let head = format!(
-        "v1|{}|{}|{base_offset}|",
-        identity.cluster_id, identity.incarnation
-    );
+pub(crate) fn encode(identity: &Identity, base_offset: i64, records: impl Iterator<Item = Run>) -> String {
+    let head = format!("v1|{}|{}|{base_offset}|", identity.cluster_id, identity.incarnation);
     let lengths = alternating_lengths(records);
     let budget = budget_bytes(head.len());
     let total: usize = lengths.iter().map(|length| *length as usize).sum();
     let runs = encode_runs(&lengths, budget);
-    let runs_complete = runs.len()
-        == lengths
-            .iter()
-            .map(|length| varint_bytes(*length))
-            .sum::<usize>();
+    let runs_complete = runs.len() == lengths.iter().map(|length| varint_bytes(*length)).sum::<usize>();
     let bitmap_bytes = total.div_ceil(8);
     if lengths.is_empty() {
         head
@@ -116,13 +105,7 @@ fn varint_bytes(value: u32) -> usize {
 fn encode_runs(lengths: &[u32], budget: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for pair in lengths.chunks(2) {
-        if bytes.len()
-            + pair
-                .iter()
-                .map(|length| varint_bytes(*length))
-                .sum::<usize>()
-            > budget
-        {
+        if bytes.len() + pair.iter().map(|length| varint_bytes(*length)).sum::<usize>() > budget {
             break;
         }
         for length in pair {
@@ -191,19 +174,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn identity() -> Identity {
-        Identity::new(
-            "kraft-cluster_0123456",
-            "2f5b9a4e-8f43-4a53-9a6b-0c5d7e1f2a3b",
-        )
+        Identity::new("kraft-cluster_0123456", "2f5b9a4e-8f43-4a53-9a6b-0c5d7e1f2a3b")
     }
 
     fn runs_of(bits: &[bool]) -> Vec<Run> {
-        bits.iter()
-            .map(|done| Run {
-                done: *done,
-                length: 1,
-            })
-            .collect()
+        bits.iter().map(|done| Run { done: *done, length: 1 }).collect()
     }
 
     fn bits_of(runs: &[Run]) -> Vec<bool> {
@@ -211,11 +186,7 @@ mod tests {
             .iter()
             .flat_map(|run| std::iter::repeat_n(run.done, run.length as usize))
             .collect();
-        bits.truncate(
-            bits.iter()
-                .rposition(|done| *done)
-                .map_or(0, |last| last + 1),
-        );
+        bits.truncate(bits.iter().rposition(|done| *done).map_or(0, |last| last + 1));
         bits
     }
 
@@ -264,11 +235,7 @@ mod tests {
         );
         let head = "v1|kraft-cluster_0123456|2f5b9a4e-8f43-4a53-9a6b-0c5d7e1f2a3b|7|";
         for garbage in ["x", "r!", "rgA", "r____________", "q1234", "r_____38", "é"] {
-            assert_eq!(
-                decode(&format!("{head}{garbage}"), &identity(), 7),
-                None,
-                "{garbage}"
-            );
+            assert_eq!(decode(&format!("{head}{garbage}"), &identity(), 7), None, "{garbage}");
         }
         assert_eq!(decode("", &identity(), 7), None);
         assert_eq!(

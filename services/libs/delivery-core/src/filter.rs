@@ -130,10 +130,6 @@ mod tests {
     fn a_prefix_ends_at_a_dot() {
         let filter = Filter::parse("vault.ingest.*").expect("well-formed");
         assert!(filter.covers("vault.ingest.completed") && filter.covers("vault.ingest.a.b"));
-        assert!(
-            !filter.covers("vault.ingest")
-                && !filter.covers("vault.ingestion.x")
-                && !filter.covers("vault")
-        );
+        assert!(!filter.covers("vault.ingest") && !filter.covers("vault.ingestion.x") && !filter.covers("vault"));
     }
 }

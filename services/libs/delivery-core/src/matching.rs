@@ -59,9 +59,7 @@ impl Subscription {
 
     fn admits_resource(&self, resource: Resource<'_>) -> bool {
         let lists = |ids: &Option<HashSet<String>>, id: Option<&str>| {
-            ids.as_ref()
-                .zip(id)
-                .is_some_and(|(ids, id)| ids.contains(id))
+            ids.as_ref().zip(id).is_some_and(|(ids, id)| ids.contains(id))
         };
         match resource {
             _ if self.vault_ids.is_none() && self.matter_ids.is_none() => true,
@@ -98,22 +96,14 @@ impl Index {
     pub fn insert(&mut self, subscription: Subscription) {
         self.remove(&subscription.endpoint_id);
         let subscription = Arc::new(subscription);
-        let tenant = self
-            .tenants
-            .entry(Arc::clone(&subscription.tenant))
-            .or_default();
+        let tenant = self.tenants.entry(Arc::clone(&subscription.tenant)).or_default();
         for filter in &subscription.filters {
             match filter {
                 Filter::Exact(name) => {
                     let hanging = tenant.exact.entry(name.as_str().into()).or_default();
-                    hanging.insert(
-                        Arc::clone(&subscription.endpoint_id),
-                        Arc::clone(&subscription),
-                    );
+                    hanging.insert(Arc::clone(&subscription.endpoint_id), Arc::clone(&subscription));
                 }
-                Filter::Prefix(prefix) => tenant
-                    .prefixes
-                    .insert(trie::segments(prefix), &subscription),
+                Filter::Prefix(prefix) => tenant.prefixes.insert(trie::segments(prefix), &subscription),
                 Filter::All => tenant.prefixes.insert(std::iter::empty(), &subscription),
             }
         }
@@ -140,9 +130,7 @@ impl Index {
                         tenant.exact.remove(name.as_str());
                     }
                 }
-                Filter::Prefix(prefix) => tenant
-                    .prefixes
-                    .remove(&mut trie::segments(prefix), endpoint_id),
+                Filter::Prefix(prefix) => tenant.prefixes.remove(&mut trie::segments(prefix), endpoint_id),
                 Filter::All => tenant.prefixes.remove(&mut std::iter::empty(), endpoint_id),
             }
         }

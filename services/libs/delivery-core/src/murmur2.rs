@@ -33,10 +33,7 @@ pub fn murmur2(data: &[u8]) -> i32 {
 /// When `partitions` is not positive: a topic has at least one.
 #[must_use]
 pub fn partition(key: &[u8], partitions: i32) -> i32 {
-    assert!(
-        partitions > 0,
-        "a topic has at least one partition, not {partitions}"
-    );
+    assert!(partitions > 0, "a topic has at least one partition, not {partitions}");
     (murmur2(key) & 0x7fff_ffff) % partitions
 }
 
@@ -51,10 +48,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()), expected, "{key}");

@@ -158,9 +158,7 @@ pub fn follow_up(verdict: Verdict, situation: &Situation<'_>) -> FollowUp {
                 None => FollowUp::Dead {
                     reason: Reason::RetriesExhausted,
                 },
-                Some(due_at_ms)
-                    if is_expired(due_at_ms, situation.age_from_ms, situation.max_age_ms) =>
-                {
+                Some(due_at_ms) if is_expired(due_at_ms, situation.age_from_ms, situation.max_age_ms) => {
                     FollowUp::Dead {
                         reason: Reason::Expired,
                     }
@@ -248,22 +246,13 @@ mod tests {
     #[test]
     fn each_end_has_its_reason() {
         let dead = |reason| FollowUp::Dead { reason };
-        assert_eq!(
-            follow_up(Verdict::Delivered, &SITUATION),
-            FollowUp::Delivered
-        );
-        assert_eq!(
-            follow_up(Verdict::Fail, &SITUATION),
-            dead(Reason::RejectedByReceiver)
-        );
+        assert_eq!(follow_up(Verdict::Delivered, &SITUATION), FollowUp::Delivered);
+        assert_eq!(follow_up(Verdict::Fail, &SITUATION), dead(Reason::RejectedByReceiver));
         let exhausted = Situation {
             schedule_index: 2,
             ..SITUATION
         };
-        assert_eq!(
-            follow_up(Verdict::Retry, &exhausted),
-            dead(Reason::RetriesExhausted)
-        );
+        assert_eq!(follow_up(Verdict::Retry, &exhausted), dead(Reason::RetriesExhausted));
         let old = Situation {
             max_age_ms: 14_999,
             ..SITUATION

@@ -76,9 +76,7 @@ fn key(kind: u8, delivery_id: &str, generation: i32, attempt: i32) -> u128 {
         .chain(generation.to_le_bytes())
         .chain(attempt.to_le_bytes())
         .chain(delivery_id.bytes())
-        .fold(OFFSET, |hash, byte| {
-            (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-        })
+        .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

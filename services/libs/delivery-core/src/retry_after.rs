@@ -39,18 +39,10 @@ mod tests {
 
     #[test]
     fn caps_what_is_too_long_or_too_large_to_read() {
-        for value in [
-            "86401",
-            "99999999999",
-            "18446744073709551616",
-            &"9".repeat(400),
-        ] {
+        for value in ["86401", "99999999999", "18446744073709551616", &"9".repeat(400)] {
             assert_eq!(parse(value, 0), Some(MAX_MS), "{value}");
         }
-        assert_eq!(
-            parse("Fri, 31 Dec 9999 23:59:59 GMT", DATE_MS),
-            Some(MAX_MS)
-        );
+        assert_eq!(parse("Fri, 31 Dec 9999 23:59:59 GMT", DATE_MS), Some(MAX_MS));
     }
 
     #[test]

@@ -11,15 +11,8 @@ pub const JITTER_SHARE: f64 = 0.1;
 /// caller.
 #[must_use]
 pub fn next_delay(schedule_sec: &[i64], schedule_index: usize, jitter: f64) -> Option<i64> {
-    let delay_ms = schedule_sec
-        .get(schedule_index)?
-        .max(&0)
-        .saturating_mul(1000);
-    let jitter = if jitter.is_nan() {
-        0.0
-    } else {
-        jitter.clamp(-1.0, 1.0)
-    };
+    let delay_ms = schedule_sec.get(schedule_index)?.max(&0).saturating_mul(1000);
+    let jitter = if jitter.is_nan() { 0.0 } else { jitter.clamp(-1.0, 1.0) };
     let shift_ms = (delay_ms as f64 * JITTER_SHARE * jitter) as i64;
     Some(delay_ms.saturating_add(shift_ms))
 }
@@ -48,9 +41,7 @@ mod tests {
 
     #[test]
     fn follows_the_schedule_and_ends() {
-        let delays: Vec<_> = (0..10)
-            .map(|index| next_delay(&DEFAULT, index, 0.0))
-            .collect();
+        let delays: Vec<_> = (0..10).map(|index| next_delay(&DEFAULT, index, 0.0)).collect();
         let mut expected: Vec<_> = DEFAULT.iter().map(|sec| Some(sec * 1000)).collect();
         expected.extend([None, None]);
         assert_eq!(delays, expected);
@@ -65,11 +56,7 @@ mod tests {
             next_due(0, &DEFAULT, 0, 0.0, Some(i64::MAX)),
             Some(crate::retry_after::MAX_MS)
         );
-        assert_eq!(
-            next_due(0, &DEFAULT, 8, 0.0, Some(9_000)),
-            None,
-            "it adds no attempt"
-        );
+        assert_eq!(next_due(0, &DEFAULT, 8, 0.0, Some(9_000)), None, "it adds no attempt");
     }
 
     proptest! {

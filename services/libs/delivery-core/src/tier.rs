@@ -41,18 +41,13 @@ pub fn next_hop(now_ms: i64, due_at_ms: i64, wait_since_ms: i64, hops_done: i32)
     let wait_ms = due_at_ms.saturating_sub(since_ms);
     let rounds = i32::try_from(wait_ms / LONGEST_MS).unwrap_or(i32::MAX);
     let last_hop = hops_done >= rounds.saturating_add(MAX_HOPS - 1);
-    let covering = TIERS_SEC
-        .into_iter()
-        .find(|tier| millis(*tier) >= remaining_ms);
+    let covering = TIERS_SEC.into_iter().find(|tier| millis(*tier) >= remaining_ms);
     if let Some(tier) = covering
         && (last_hop || millis(tier) - remaining_ms <= tolerance_ms(wait_ms))
     {
         return Hop::Tier(tier);
     }
-    let fitting = TIERS_SEC
-        .into_iter()
-        .rev()
-        .find(|tier| millis(*tier) <= remaining_ms);
+    let fitting = TIERS_SEC.into_iter().rev().find(|tier| millis(*tier) <= remaining_ms);
     Hop::Tier(fitting.unwrap_or(TIERS_SEC[0]))
 }
 

@@ -170,10 +170,7 @@ impl Tracker {
     /// done, the base when nothing was read. O(window).
     #[must_use]
     pub fn commit_point(&self) -> CommitPoint {
-        let offset = self
-            .window
-            .front()
-            .map_or(self.next_offset, |record| record.offset);
+        let offset = self.window.front().map_or(self.next_offset, |record| record.offset);
         crate::invariant!(
             2,
             self.window.front().is_none_or(|first| !first.done),
@@ -183,11 +180,7 @@ impl Tracker {
             done: record.done,
             length: 1,
         });
-        let metadata = commit_metadata::encode(
-            &self.identity,
-            offset,
-            known.chain(self.inherited.iter().copied()),
-        );
+        let metadata = commit_metadata::encode(&self.identity, offset, known.chain(self.inherited.iter().copied()));
         CommitPoint { offset, metadata }
     }
 
@@ -219,9 +212,7 @@ impl Tracker {
             self.first_seq += 1;
             self.dirty = true;
         }
-        debug_assert!(
-            self.outstanding <= self.window.len() && self.inherited_records <= MAX_RECORDS
-        );
+        debug_assert!(self.outstanding <= self.window.len() && self.inherited_records <= MAX_RECORDS);
     }
 }
 

@@ -95,11 +95,7 @@ mod tests {
             ("3fff::1", false),
             ("5f00::1", false),
         ] {
-            assert_eq!(
-                is_public(address.parse().expect("an address")),
-                expected,
-                "{address}"
-            );
+            assert_eq!(is_public(address.parse().expect("an address")), expected, "{address}");
         }
     }
 }

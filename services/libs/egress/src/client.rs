@@ -63,13 +63,9 @@ pub enum OptionsError {
         path: PathBuf,
         message: String,
     },
-    #[error(
-        "egress.client_cert_file and egress.client_key_file belong together: set both or neither"
-    )]
+    #[error("egress.client_cert_file and egress.client_key_file belong together: set both or neither")]
     HalfIdentity,
-    #[error(
-        "the TLS set-up failed: {0}; install the platform's CA certificates or set egress.ca_file"
-    )]
+    #[error("the TLS set-up failed: {0}; install the platform's CA certificates or set egress.ca_file")]
     Tls(String),
 }
 
@@ -139,9 +135,7 @@ impl Client {
         if let Some(identity) = identity(&options)? {
             builder = builder.identity(identity);
         }
-        let http = builder
-            .build()
-            .map_err(|error| OptionsError::Tls(innermost(&error)))?;
+        let http = builder.build().map_err(|error| OptionsError::Tls(innermost(&error)))?;
         Ok(Self { http, policy })
     }
 
@@ -237,8 +231,7 @@ fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, OptionsError> {
         message,
     };
     let pem = read(KEY, path)?;
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| refused(innermost(&error)))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| refused(innermost(&error)))?;
     if certificates.is_empty() {
         Err(refused("it holds no certificate".to_owned()))
     } else {

@@ -89,9 +89,7 @@ impl Error for Failure {}
 /// rustls' errors travel inside I/O errors of this kind, which may be wrapped in further ones.
 fn is_tls(error: &reqwest::Error) -> bool {
     fn is_invalid_data(error: &io::Error) -> bool {
-        let inner = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<io::Error>());
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
         error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_invalid_data)
     }
     in_chain::<io::Error>(error).is_some_and(is_invalid_data)

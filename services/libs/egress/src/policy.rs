@@ -24,9 +24,7 @@ pub struct Denied {
 
 impl Denied {
     pub(crate) fn because(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-        }
+        Self { reason: reason.into() }
     }
 }
 
@@ -36,8 +34,7 @@ impl Policy {
     /// # Errors
     /// [`Denied`] for what isn't a URL, too.
     pub fn check_url(&self, text: &str) -> Result<Url, Denied> {
-        let url = Url::parse(text)
-            .map_err(|error| Denied::because(format!("this is not a URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| Denied::because(format!("this is not a URL: {error}")))?;
         self.check(&url)?;
         Ok(url)
     }
@@ -52,9 +49,7 @@ impl Policy {
             "https" => {}
             "http" if self.allow_http => {}
             "http" => {
-                return Err(Denied::because(
-                    "plain http is not allowed here: use an https URL",
-                ));
+                return Err(Denied::because("plain http is not allowed here: use an https URL"));
             }
             _ => return Err(Denied::because("the URL must begin with https://")),
         }
@@ -81,11 +76,7 @@ impl Policy {
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = unmapped(address);
-        is_public(address)
-            || self
-                .allow_networks
-                .iter()
-                .any(|network| network.contains(&address))
+        is_public(address) || self.allow_networks.iter().any(|network| network.contains(&address))
     }
 }
 

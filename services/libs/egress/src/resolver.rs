@@ -40,10 +40,7 @@ impl Resolve for PolicyResolver {
                 .collect();
             if allowed.is_empty() {
                 // Not which addresses it has: a tenant must not learn an internal network's names from us.
-                return Err(Denied::because(format!(
-                    "{host} has no address that is public or allowed here"
-                ))
-                .into());
+                return Err(Denied::because(format!("{host} has no address that is public or allowed here")).into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })

@@ -30,9 +30,7 @@ impl Catalogs {
 
     /// The built-in catalogs with the types that operators added layered over them. A type that can't be used is left
     /// out and reported, so that one mistake doesn't hide the others.
-    pub fn with_added<'a>(
-        added: impl IntoIterator<Item = &'a EventType>,
-    ) -> (Self, Vec<CatalogError>) {
+    pub fn with_added<'a>(added: impl IntoIterator<Item = &'a EventType>) -> (Self, Vec<CatalogError>) {
         let mut catalogs = Self::builtin();
         let mut errors = Vec::new();
         for event_type in added {
@@ -46,10 +44,7 @@ impl Catalogs {
 
     /// Layers one more type over the others.
     pub fn add(&mut self, info: Arc<TypeInfo>) {
-        self.types
-            .entry(info.name.clone())
-            .or_default()
-            .insert(0, info);
+        self.types.entry(info.name.clone()).or_default().insert(0, info);
     }
 
     /// The type of this name, for a tenant that has these catalogs: an exact type, else the open family that it lies below.
@@ -83,10 +78,7 @@ impl Catalogs {
     }
 
     fn of_name(&self, tenant_catalogs: &[String], name: &str) -> Option<&Arc<TypeInfo>> {
-        self.types
-            .get(name)?
-            .iter()
-            .find(|info| info.is_in(tenant_catalogs))
+        self.types.get(name)?.iter().find(|info| info.is_in(tenant_catalogs))
     }
 }
 

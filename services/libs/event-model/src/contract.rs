@@ -58,10 +58,7 @@ impl Contract {
                 .build(&self.schema)
                 .map_err(|e| e.to_string())
         };
-        self.compiled
-            .get_or_init(compile)
-            .as_ref()
-            .map_err(String::as_str)
+        self.compiled.get_or_init(compile).as_ref().map_err(String::as_str)
     }
 
     fn check(&self, data: &RawValue) -> Result<(), Vec<Violation>> {
@@ -71,32 +68,25 @@ impl Contract {
                 false => Err(vec![violation("", "must be an object")]),
             };
         }
-        let validator = self.compiled().map_err(|e| {
-            vec![violation(
-                "",
-                &format!("the type's schema is unusable: {e}"),
-            )]
-        })?;
+        let validator = self
+            .compiled()
+            .map_err(|e| vec![violation("", &format!("the type's schema is unusable: {e}"))])?;
         // A number beyond double precision's range or a lone surrogate: JSON by its grammar, but no schema can judge it.
-        let data: Value = serde_json::from_str(data.get())
-            .map_err(|e| vec![violation("", &format!("can't be checked: {e}"))])?;
+        let data: Value =
+            serde_json::from_str(data.get()).map_err(|e| vec![violation("", &format!("can't be checked: {e}"))])?;
         let violations: Vec<_> = validator
             .iter_errors(&data)
             .take(MAX_VIOLATIONS)
             .map(|error| violation(error.instance_path().as_str(), &error.masked().to_string()))
             .collect();
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 
     /// The loose contract `{"type": "object"}` needs no parsing.
     fn is_any_object(&self) -> bool {
-        self.schema.as_object().is_some_and(|schema| {
-            schema.len() == 1 && schema.get("type").and_then(Value::as_str) == Some("object")
-        })
+        self.schema
+            .as_object()
+            .is_some_and(|schema| schema.len() == 1 && schema.get("type").and_then(Value::as_str) == Some("object"))
     }
 }
 

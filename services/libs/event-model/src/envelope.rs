@@ -22,12 +22,7 @@ pub enum Envelope {
 
 impl Envelope {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::Standard,
-        Self::EventPayload,
-        Self::CloudEvents,
-        Self::Raw,
-    ];
+    pub const ALL: [Self; 4] = [Self::Standard, Self::EventPayload, Self::CloudEvents, Self::Raw];
 
     /// Its name in configuration.
     pub fn as_str(self) -> &'static str {

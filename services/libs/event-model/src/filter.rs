@@ -26,9 +26,7 @@ impl Filter {
     pub fn matches(&self, event_type: &str) -> bool {
         match self {
             Self::Exact(name) => name == event_type,
-            Self::Prefix(prefix) => {
-                event_type.len() > prefix.len() && event_type.starts_with(prefix.as_str())
-            }
+            Self::Prefix(prefix) => event_type.len() > prefix.len() && event_type.starts_with(prefix.as_str()),
             Self::All => true,
         }
     }
@@ -55,13 +53,9 @@ impl FromStr for Filter {
         if text == "*" {
             return Ok(Self::All);
         }
-        let (name, is_prefix) = text
-            .strip_suffix(".*")
-            .map_or((text, false), |prefix| (prefix, true));
+        let (name, is_prefix) = text.strip_suffix(".*").map_or((text, false), |prefix| (prefix, true));
         if text.len() > MAX_FILTER_CHARS || !is_type_name(name) {
-            return Err(FilterError::Malformed(
-                text.chars().take(MAX_FILTER_CHARS).collect(),
-            ));
+            return Err(FilterError::Malformed(text.chars().take(MAX_FILTER_CHARS).collect()));
         }
         Ok(if is_prefix {
             Self::Prefix(format!("{name}."))
@@ -120,11 +114,7 @@ pub fn validate<S: AsRef<str>>(
             Err(error) => refused.push((Some(index), error)),
         }
     }
-    if refused.is_empty() {
-        Ok(accepted)
-    } else {
-        Err(refused)
-    }
+    if refused.is_empty() { Ok(accepted) } else { Err(refused) }
 }
 
 fn validate_one<S: AsRef<str>>(
@@ -138,11 +128,7 @@ fn validate_one<S: AsRef<str>>(
         let info = catalogs
             .find(tenant_catalogs, name)
             .ok_or_else(|| FilterError::UnknownType(name.clone()))?;
-        if let Some(scope) = info
-            .required_scope
-            .as_ref()
-            .filter(|_| !info.is_allowed(key_scopes))
-        {
+        if let Some(scope) = info.required_scope.as_ref().filter(|_| !info.is_allowed(key_scopes)) {
             return Err(FilterError::ScopeMissing {
                 filter: name.clone(),
                 scope: scope.clone(),

@@ -56,8 +56,8 @@ pub fn parse(record: &SourceRecord<'_>, settings: &SourceSettings) -> Result<Eve
 /// Which fields the record has; an error when it can't be read at all.
 fn read<'a>(value: &'a [u8], headers: &Headers<'a>, format: Format) -> Result<Draft<'a>, String> {
     refuse_avro(value, headers)?;
-    let text = std::str::from_utf8(value)
-        .map_err(|e| format!("the value is not UTF-8 from byte {}", e.valid_up_to()))?;
+    let text =
+        std::str::from_utf8(value).map_err(|e| format!("the value is not UTF-8 from byte {}", e.valid_up_to()))?;
     match format {
         Format::HooklineJson => hookline_json::read(text, headers),
         Format::EventPayload => event_payload::read(text, headers),
@@ -75,9 +75,7 @@ fn refuse_avro(value: &[u8], headers: &Headers<'_>) -> Result<(), String> {
     let single_object = value.starts_with(&[0xC3, 0x01]);
     let registry = value.len() >= 5 && value[0] == 0;
     if announced || single_object || registry {
-        return Err(
-            "the value is Avro, which this version does not read yet; publish JSON".to_owned(),
-        );
+        return Err("the value is Avro, which this version does not read yet; publish JSON".to_owned());
     }
     Ok(())
 }

@@ -28,9 +28,7 @@ pub fn is_endpoint_id(id: &str) -> bool {
     let Some(ulid) = id.strip_prefix("wh_") else {
         return false;
     };
-    ulid.len() == ID_CHARS
-        && ulid.as_bytes()[0] <= b'7'
-        && ulid.bytes().all(|b| CROCKFORD.contains(&b))
+    ulid.len() == ID_CHARS && ulid.as_bytes()[0] <= b'7' && ulid.bytes().all(|b| CROCKFORD.contains(&b))
 }
 
 /// The length first, so that no two pairs of texts give the same bytes.
@@ -72,26 +70,7 @@ mod tests {
     fn base32_follows_the_alphabet() {
         assert_eq!(base32(&[0xFF; 32]), "Z".repeat(26));
         assert_eq!(
-            base32(&[
-                0b0000_1000,
-                0b0100_0000,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0
-            ])[..4],
+            base32(&[0b0000_1000, 0b0100_0000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])[..4],
             *"1100"
         );
     }

@@ -140,18 +140,13 @@ mod tests {
         let leaf = prop_oneof![
             Just("1.0".to_owned()),
             Just("null".to_owned()),
-            r#""[a-c\\{}]{0,3}""#
-                .prop_map(|s| { serde_json::to_string(s.trim_matches('"')).expect("a string") })
+            r#""[a-c\\{}]{0,3}""#.prop_map(|s| { serde_json::to_string(s.trim_matches('"')).expect("a string") })
         ];
         leaf.prop_recursive(4, 32, 4, |inner| {
             prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4)
-                    .prop_map(|items| format!("[{}]", items.join(" , "))),
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" , "))),
                 prop::collection::vec(("[a-d]", inner), 0..4).prop_map(|members| {
-                    let members: Vec<_> = members
-                        .iter()
-                        .map(|(k, v)| format!("\"{k}\": {v}"))
-                        .collect();
+                    let members: Vec<_> = members.iter().map(|(k, v)| format!("\"{k}\": {v}")).collect();
                     format!("{{ {} }}", members.join(","))
                 }),
             ]
@@ -177,17 +172,11 @@ mod tests {
                 fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
                     Ok(Strict)
                 }
-                fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                    self,
-                    mut seq: A,
-                ) -> Result<Strict, A::Error> {
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Strict, A::Error> {
                     while seq.next_element::<Strict>()?.is_some() {}
                     Ok(Strict)
                 }
-                fn visit_map<A: serde::de::MapAccess<'de>>(
-                    self,
-                    mut map: A,
-                ) -> Result<Strict, A::Error> {
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
                     let mut keys = HashSet::new();
                     while let Some((key, _)) = map.next_entry::<String, Strict>()? {
                         if !keys.insert(key) {

@@ -36,9 +36,7 @@ impl SigningSecret {
     /// [`InvalidSecret`], in words for whoever brought the secret.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
         let encoded = text.strip_prefix(PREFIX).ok_or(InvalidSecret::Prefix)?;
-        let key = STANDARD
-            .decode(encoded)
-            .map_err(|_| InvalidSecret::Encoding)?;
+        let key = STANDARD.decode(encoded).map_err(|_| InvalidSecret::Encoding)?;
         Self::from_key(key)
     }
 
@@ -103,11 +101,7 @@ mod tests {
     #[test]
     fn takes_24_to_64_bytes() {
         for (length, expected) in [(23, false), (24, true), (64, true), (65, false), (0, false)] {
-            assert_eq!(
-                SigningSecret::parse(&of_bytes(length)).is_ok(),
-                expected,
-                "{length}"
-            );
+            assert_eq!(SigningSecret::parse(&of_bytes(length)).is_ok(), expected, "{length}");
         }
     }
 

@@ -28,9 +28,7 @@ pub fn sign_v1(id: &str, timestamp_s: i64, body: &[u8], secrets: &[&SigningSecre
 pub enum VerifyError {
     #[error("the timestamp is not a number of seconds")]
     Timestamp,
-    #[error(
-        "the timestamp is too far from this clock: check both clocks, or refuse a replayed request"
-    )]
+    #[error("the timestamp is too far from this clock: check both clocks, or refuse a replayed request")]
     Tolerance,
     #[error("no signature of the header fits any of the secrets")]
     Signature,
@@ -61,15 +59,9 @@ pub fn verify(
         .collect();
     let fits = secrets.iter().any(|secret| {
         let expected = mac(secret, id, timestamp, body);
-        given
-            .iter()
-            .any(|code| expected.clone().verify_slice(code).is_ok())
+        given.iter().any(|code| expected.clone().verify_slice(code).is_ok())
     });
-    if fits {
-        Ok(())
-    } else {
-        Err(VerifyError::Signature)
-    }
+    if fits { Ok(()) } else { Err(VerifyError::Signature) }
 }
 
 fn mac(secret: &SigningSecret, id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
@@ -95,15 +87,7 @@ mod tests {
     }
 
     fn check(signatures: &str, secrets: &[&SigningSecret], now_s: i64) -> Result<(), VerifyError> {
-        verify(
-            ID,
-            &TIMESTAMP_S.to_string(),
-            signatures,
-            BODY,
-            secrets,
-            now_s,
-            300,
-        )
+        verify(ID, &TIMESTAMP_S.to_string(), signatures, BODY, secrets, now_s, 300)
     }
 
     #[test]
@@ -130,15 +114,11 @@ mod tests {
             headers.insert(name, value.parse().expect("a header value"));
         }
         for secret in [&new, &old] {
-            let receiver =
-                standardwebhooks::Webhook::new(&secret.expose()).expect("it reads our secrets");
-            receiver
-                .verify(BODY, &headers)
-                .expect("it verifies our signatures");
+            let receiver = standardwebhooks::Webhook::new(&secret.expose()).expect("it reads our secrets");
+            receiver.verify(BODY, &headers).expect("it verifies our signatures");
             assert!(receiver.verify(b"{}", &headers).is_err(), "another body");
         }
-        let stranger =
-            standardwebhooks::Webhook::new(&SigningSecret::generate().expose()).expect("a secret");
+        let stranger = standardwebhooks::Webhook::new(&SigningSecret::generate().expose()).expect("a secret");
         assert!(stranger.verify(BODY, &headers).is_err());
     }
 
@@ -146,11 +126,7 @@ mod tests {
     fn one_fitting_signature_among_others_is_enough() {
         let signatures = format!("v1a,abc v2,x v1,!! {SIGNATURE} v1,");
         assert_eq!(
-            check(
-                &signatures,
-                &[&SigningSecret::generate(), &secret()],
-                TIMESTAMP_S
-            ),
+            check(&signatures, &[&SigningSecret::generate(), &secret()], TIMESTAMP_S),
             Ok(())
         );
     }
@@ -172,10 +148,7 @@ mod tests {
                 "{signatures}"
             );
         }
-        assert_eq!(
-            check(SIGNATURE, &[], TIMESTAMP_S),
-            Err(VerifyError::Signature)
-        );
+        assert_eq!(check(SIGNATURE, &[], TIMESTAMP_S), Err(VerifyError::Signature));
         let other_id = verify(
             "msg",
             &TIMESTAMP_S.to_string(),

@@ -68,10 +68,7 @@ impl Cluster {
         let first_try = Self::start_once(&options, &installation);
         match first_try {
             // Somebody took a port between our look and the broker's bind.
-            Err(error)
-                if options.dir.is_none()
-                    && format!("{error:#}").contains("Address already in use") =>
-            {
+            Err(error) if options.dir.is_none() && format!("{error:#}").contains("Address already in use") => {
                 Self::start_once(&options, &installation)
             }
             result => result,
@@ -82,16 +79,8 @@ impl Cluster {
         let (dir, last_command) = match &options.dir {
             Some(dir) => (std::path::absolute(dir)?, Vec::new()),
             None => {
-                let dir = tempfile::Builder::new()
-                    .prefix("hookline-kafka-")
-                    .tempdir()?
-                    .keep();
-                let remove = vec![
-                    "rm".into(),
-                    "-rf".into(),
-                    "--".into(),
-                    dir.clone().into_os_string(),
-                ];
+                let dir = tempfile::Builder::new().prefix("hookline-kafka-").tempdir()?.keep();
+                let remove = vec!["rm".into(), "-rf".into(), "--".into(), dir.clone().into_os_string()];
                 (
                     dir,
                     if std::env::var_os(KEEP_VARIABLE).is_some() {
@@ -169,16 +158,8 @@ impl Cluster {
     }
 
     fn node(&self, node_id: u8) -> anyhow::Result<&Node> {
-        let node = self
-            .nodes
-            .iter()
-            .find(|node| node.address.node_id == node_id);
-        node.with_context(|| {
-            format!(
-                "there is no node {node_id}: nodes are {:?}",
-                self.node_ids()
-            )
-        })
+        let node = self.nodes.iter().find(|node| node.address.node_id == node_id);
+        node.with_context(|| format!("there is no node {node_id}: nodes are {:?}", self.node_ids()))
     }
 
     fn format(&self, addresses: &[Address]) -> anyhow::Result<()> {

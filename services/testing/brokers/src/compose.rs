@@ -38,14 +38,7 @@ impl Compose {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let port = ports::free(1)?[0];
         let project = format!("hookline-{port}");
-        let take_down = [
-            "docker",
-            "compose",
-            "--project-name",
-            &project,
-            "down",
-            "--volumes",
-        ];
+        let take_down = ["docker", "compose", "--project-name", &project, "down", "--volumes"];
         let reaper = Reaper::start(&take_down.map(OsString::from))?;
         let mut up = Command::new("docker")
             .args([

@@ -49,13 +49,10 @@ pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
 
 /// `$XDG_CACHE_HOME/hookline`, else `~/.cache/hookline`.
 fn cache_dir() -> anyhow::Result<PathBuf> {
-    if let Some(cache) =
-        std::env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute())
-    {
+    if let Some(cache) = std::env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute()) {
         return Ok(Path::new(&cache).join("hookline"));
     }
-    let home = std::env::home_dir()
-        .context("set HOME or XDG_CACHE_HOME: Kafka's jars are cached there")?;
+    let home = std::env::home_dir().context("set HOME or XDG_CACHE_HOME: Kafka's jars are cached there")?;
     Ok(home.join(".cache/hookline"))
 }
 
@@ -79,13 +76,8 @@ fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
         "kafka: fetching Apache Kafka {KAFKA_VERSION} with Maven into {}",
         jars.display()
     );
-    let work = tempfile::Builder::new()
-        .prefix("fetch-")
-        .tempdir_in(cache)?;
-    std::fs::write(
-        work.path().join("pom.xml"),
-        POM.replace("KAFKA_VERSION", KAFKA_VERSION),
-    )?;
+    let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(cache)?;
+    std::fs::write(work.path().join("pom.xml"), POM.replace("KAFKA_VERSION", KAFKA_VERSION))?;
     let fetched = work.path().join("jars");
     let mut output_argument = std::ffi::OsString::from("-DoutputDirectory=");
     output_argument.push(&fetched);
@@ -114,6 +106,5 @@ fn fetch(cache: &Path, jars: &Path) -> anyhow::Result<()> {
         "mvn succeeded, but {} is missing",
         kafka_jar.display()
     );
-    std::fs::rename(&fetched, jars)
-        .with_context(|| format!("cannot move the jars to {}", jars.display()))
+    std::fs::rename(&fetched, jars).with_context(|| format!("cannot move the jars to {}", jars.display()))
 }

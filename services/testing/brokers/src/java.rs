@@ -27,15 +27,9 @@ pub(crate) fn ensure() -> anyhow::Result<PathBuf> {
 /// The path of a `java` that can run Kafka, when there is one.
 pub(crate) fn find() -> Option<PathBuf> {
     let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
-    let installed = std::fs::read_dir("/usr/lib/jvm")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let installed = std::fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten();
     let installed = installed.map(|entry| entry.path().join("bin/java"));
-    let candidates = home
-        .into_iter()
-        .chain(provision::find_program("java"))
-        .chain(installed);
+    let candidates = home.into_iter().chain(provision::find_program("java")).chain(installed);
     candidates
         .into_iter()
         .find(|java| major_version(java).is_some_and(|version| version >= OLDEST))
@@ -48,10 +42,7 @@ fn major_version(java: &Path) -> Option<u32> {
 
 /// `openjdk version "17.0.15" 2025-04-15`; Java 8 says `1.8.0_392`.
 fn parse_version(text: &str) -> Option<u32> {
-    let quoted = text
-        .lines()
-        .find_map(|line| line.split_once("version \""))?
-        .1;
+    let quoted = text.lines().find_map(|line| line.split_once("version \""))?.1;
     quoted.split(['.', '"', '-', '+']).next()?.parse().ok()
 }
 

@@ -81,11 +81,7 @@ pub fn shared_bootstrap() -> anyhow::Result<String> {
     if shared.is_none() {
         *shared = Some(Kafka::obtain(1).context("no Kafka for the tests")?);
     }
-    Ok(shared
-        .as_ref()
-        .expect("it was set just above")
-        .bootstrap
-        .clone())
+    Ok(shared.as_ref().expect("it was set just above").bootstrap.clone())
 }
 
 fn external_bootstrap() -> Option<String> {

@@ -65,11 +65,7 @@ impl Node {
     /// Starts the broker and hands it to the reaper. An error when it is running already.
     pub(crate) fn spawn(&self, reaper: &Reaper) -> anyhow::Result<()> {
         let mut process = self.process();
-        ensure!(
-            process.is_none(),
-            "node {} is running already",
-            self.address.node_id
-        );
+        ensure!(process.is_none(), "node {} is running already", self.address.node_id);
         let mut command = self.java(self.installation.jvm_options);
         let mut child = command.args(["kafka.Kafka", "server.properties"]).spawn()?;
         if let Err(error) = reaper.watch(child.id().cast_signed()) {
@@ -93,15 +89,10 @@ impl Node {
 
     /// Sends `signal` to the running process.
     pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let Some(pid) = self
-            .process()
-            .as_ref()
-            .map(|child| child.id().cast_signed())
-        else {
+        let Some(pid) = self.process().as_ref().map(|child| child.id().cast_signed()) else {
             bail!("node {} is not running", self.address.node_id);
         };
-        signal::kill(Pid::from_raw(pid), signal)
-            .with_context(|| format!("cannot send {signal} to {pid}"))
+        signal::kill(Pid::from_raw(pid), signal).with_context(|| format!("cannot send {signal} to {pid}"))
     }
 
     /// How the process ended, when it has ended by itself.

@@ -10,8 +10,7 @@ use anyhow::{Context, ensure};
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Length 19, key 3 (Metadata), version 0, correlation 1, client id "probe", no topics named (which asks for all).
-const REQUEST: &[u8] =
-    b"\x00\x00\x00\x13\x00\x03\x00\x00\x00\x00\x00\x01\x00\x05probe\x00\x00\x00\x00";
+const REQUEST: &[u8] = b"\x00\x00\x00\x13\x00\x03\x00\x00\x00\x00\x00\x01\x00\x05probe\x00\x00\x00\x00";
 
 /// The ids of the brokers that the one at `port` sees alive.
 pub(crate) fn brokers_seen_by(port: u16) -> anyhow::Result<Vec<i32>> {

@@ -27,12 +27,7 @@ pub(crate) fn random_id() -> String {
 }
 
 /// The properties of node `own`; `extra` comes last and so wins.
-pub(crate) fn render(
-    own: &Address,
-    all: &[Address],
-    log_dir: &Path,
-    extra: &[(String, String)],
-) -> String {
+pub(crate) fn render(own: &Address, all: &[Address], log_dir: &Path, extra: &[(String, String)]) -> String {
     let quorum: Vec<_> = all
         .iter()
         .map(|node| format!("127.0.0.1:{}", node.controller_port))
@@ -131,20 +126,14 @@ mod tests {
             text.contains("bootstrap.servers=127.0.0.1:20101,127.0.0.1:20102,127.0.0.1:20103\n"),
             "{text}"
         );
-        assert!(
-            text.contains("offsets.topic.replication.factor=3\n"),
-            "{text}"
-        );
+        assert!(text.contains("offsets.topic.replication.factor=3\n"), "{text}");
         assert!(format_arguments(&all)[1].starts_with("1@127.0.0.1:20101:dir1,2@"));
     }
 
     #[test]
     fn extra_properties_come_last() {
         let extra = [("log.retention.bytes".to_owned(), "1000".to_owned())];
-        assert!(
-            render(&address(1), &[address(1)], Path::new("/t"), &extra)
-                .ends_with("log.retention.bytes=1000\n")
-        );
+        assert!(render(&address(1), &[address(1)], Path::new("/t"), &extra).ends_with("log.retention.bytes=1000\n"));
     }
 
     #[test]

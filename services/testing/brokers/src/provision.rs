@@ -25,21 +25,14 @@ pub fn install(what: &str, packages: &[&[&str]]) -> anyhow::Result<()> {
         .iter()
         .filter_map(|alternatives| alternatives.last().copied())
         .collect();
-    let by_hand = format!(
-        "apt-get update && apt-get install -y {}",
-        first_choice.join(" ")
-    );
+    let by_hand = format!("apt-get update && apt-get install -y {}", first_choice.join(" "));
     if find_program("apt-get").is_none() {
-        bail!(
-            "missing: {what}. install it with your package manager (on Debian or Ubuntu: sudo sh -c '{by_hand}')"
-        );
+        bail!("missing: {what}. install it with your package manager (on Debian or Ubuntu: sudo sh -c '{by_hand}')");
     }
     if !is_root() {
         bail!("missing: {what}. install it with: sudo sh -c '{by_hand}'");
     }
-    eprintln!(
-        "missing: {what}; running as root on Debian or Ubuntu, so it is installed now with apt-get"
-    );
+    eprintln!("missing: {what}; running as root on Debian or Ubuntu, so it is installed now with apt-get");
     run(Command::new("apt-get").args(["update", "-q"]))?;
     let chosen: Vec<_> = packages
         .iter()
@@ -66,11 +59,7 @@ fn first_known<'a>(alternatives: &[&'a str]) -> Option<&'a str> {
             text.contains("Candidate:") && !text.contains("Candidate: (none)")
         })
     };
-    alternatives
-        .iter()
-        .find(known)
-        .or(alternatives.last())
-        .copied()
+    alternatives.iter().find(known).or(alternatives.last()).copied()
 }
 
 /// Runs apt with its output on standard error: standard output belongs to the task.

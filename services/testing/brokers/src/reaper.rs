@@ -75,12 +75,7 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        drop(
-            self.pipe
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
         // A reaper that cannot be waited for still does its work by itself.
         let _ = self.shell.wait();
     }

@@ -32,9 +32,7 @@ fn a_node_is_killed_restarted_and_gone_at_the_end() {
     assert!(listens(&address), "a started node listens");
     cluster.kill(1).expect("the node can be killed");
     assert!(!listens(&address), "a killed node does not listen");
-    cluster
-        .restart(1)
-        .expect("the node starts again on its port and data");
+    cluster.restart(1).expect("the node starts again on its port and data");
     assert!(listens(&address), "a restarted node listens");
     drop(cluster);
     assert!(!listens(&address), "a dropped cluster does not listen");
@@ -50,13 +48,8 @@ fn three_nodes_go_on_without_one_and_take_it_back() {
     let addresses: Vec<_> = cluster.bootstrap().split(',').map(str::to_owned).collect();
     assert_eq!(addresses.len(), 3);
     cluster.kill(2).expect("a node can be killed");
-    assert_eq!(
-        addresses.iter().filter(|address| listens(address)).count(),
-        2
-    );
-    cluster
-        .restart(2)
-        .expect("it comes back and sees the other two");
+    assert_eq!(addresses.iter().filter(|address| listens(address)).count(), 2);
+    cluster.restart(2).expect("it comes back and sees the other two");
     assert!(addresses.iter().all(|address| listens(address)));
 }
 
@@ -70,34 +63,24 @@ fn a_panic_ends_the_nodes() {
             .expect("the test waits for it");
         panic!("on purpose");
     });
-    let address = receiver
-        .recv()
-        .expect("the cluster starts before the panic");
+    let address = receiver.recv().expect("the cluster starts before the panic");
     panicked.join().expect_err("the thread panics");
     assert!(!listens(&address));
 }
 
 #[test]
 fn the_reaper_kills_and_cleans_up() {
-    let dir = tempfile::tempdir()
-        .expect("a temporary directory can be made")
-        .keep();
+    let dir = tempfile::tempdir().expect("a temporary directory can be made").keep();
     let mut child = Command::new("sleep")
         .arg("1000")
         .stdin(Stdio::null())
         .spawn()
         .expect("sleep can be run");
-    let reaper = Reaper::start(&["rm".into(), "-rf".into(), dir.clone().into_os_string()])
-        .expect("sh can be run");
-    reaper
-        .watch(child.id().cast_signed())
-        .expect("the reaper listens");
+    let reaper = Reaper::start(&["rm".into(), "-rf".into(), dir.clone().into_os_string()]).expect("sh can be run");
+    reaper.watch(child.id().cast_signed()).expect("the reaper listens");
     drop(reaper);
     let status = child.wait().expect("the child can be waited for");
-    assert_eq!(
-        std::os::unix::process::ExitStatusExt::signal(&status),
-        Some(9)
-    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     assert!(!dir.exists());
 }
 

@@ -32,9 +32,7 @@ fn top_level(path: &str) -> Option<Finding> {
     let entry = path.split('/').next().unwrap_or(path);
     let allowed = entry.starts_with('.') || TOP_LEVEL.contains(&entry);
     (!allowed).then(|| {
-        let message = format!(
-            "{entry} is no entry of the top level: the listing there is the map of the repository"
-        );
+        let message = format!("{entry} is no entry of the top level: the listing there is the map of the repository");
         Finding::new(path, 0, message)
     })
 }

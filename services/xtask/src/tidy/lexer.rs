@@ -84,10 +84,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 fn raw_string_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let hashes = bytes[start + 1..]
-        .iter()
-        .take_while(|byte| **byte == b'#')
-        .count();
+    let hashes = bytes[start + 1..].iter().take_while(|byte| **byte == b'#').count();
     let quote = start + 1 + hashes;
     if bytes.get(quote) != Some(&b'"') {
         return None;
@@ -136,11 +133,7 @@ pub(super) fn item_end(code: &str, at: usize) -> (usize, bool) {
 
 /// The line, from 1, that byte `at` is on.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -175,14 +168,8 @@ mod tests {
     #[test]
     fn items_end_at_their_brace_or_semicolon() {
         let code = "fn a(x: [u8; 4]) { if x { y } } fn b(); struct";
-        assert_eq!(
-            item_end(code, 0),
-            (code.find(" fn b").expect("it is there"), true)
-        );
+        assert_eq!(item_end(code, 0), (code.find(" fn b").expect("it is there"), true));
         let b = code.find("fn b").expect("it is there");
-        assert_eq!(
-            item_end(code, b),
-            (code.find(" struct").expect("it is there"), false)
-        );
+        assert_eq!(item_end(code, b), (code.find(" struct").expect("it is there"), false));
     }
 }

@@ -5,13 +5,7 @@ use std::collections::BTreeSet;
 use super::Finding;
 use super::rust::{VAGUE_NAMES, vague_name};
 
-const ROLES: &[&str] = &[
-    "control-api",
-    "dispatcher",
-    "fanout",
-    "history",
-    "scheduler",
-];
+const ROLES: &[&str] = &["control-api", "dispatcher", "fanout", "history", "scheduler"];
 
 /// A dependency, the packages that may have it (a path that ends in / stands for all below it), and why.
 const RESTRICTED: &[(&str, &[&str], &str)] = &[
@@ -58,11 +52,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let manifest: toml::Table = match text.parse() {
         Ok(manifest) => manifest,
         Err(error) => {
-            return vec![Finding::new(
-                path,
-                0,
-                format!("not readable as TOML: {error}"),
-            )];
+            return vec![Finding::new(path, 0, format!("not readable as TOML: {error}"))];
         }
     };
     let name = manifest
@@ -71,10 +61,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
         .and_then(toml::Value::as_str);
     let name = name.unwrap_or_default();
     let (all, shipped) = (
-        dependencies(
-            &manifest,
-            &["dependencies", "dev-dependencies", "build-dependencies"],
-        ),
+        dependencies(&manifest, &["dependencies", "dev-dependencies", "build-dependencies"]),
         { dependencies(&manifest, &["dependencies", "build-dependencies"]) },
     );
     let mut messages = Vec::new();
@@ -98,11 +85,8 @@ fn dependencies(manifest: &toml::Table, sections: &[&str]) -> BTreeSet<String> {
         .and_then(toml::Value::as_table)
         .into_iter()
         .flatten();
-    let tables = targets
-        .filter_map(|(_, target)| target.as_table())
-        .chain([manifest]);
-    let sections =
-        tables.flat_map(|table| sections.iter().filter_map(|section| table.get(*section)));
+    let tables = targets.filter_map(|(_, target)| target.as_table()).chain([manifest]);
+    let sections = tables.flat_map(|table| sections.iter().filter_map(|section| table.get(*section)));
     let named = sections.filter_map(toml::Value::as_table).flatten();
     // A renamed dependency counts under its real name.
     named
@@ -132,16 +116,9 @@ fn restricted(path: &str, all: &BTreeSet<String>, shipped: &BTreeSet<String>) ->
     let mut messages = Vec::new();
     for (dependency, allowed, why) in RESTRICTED {
         // Tests may use anyhow everywhere.
-        let found = if *dependency == "anyhow" {
-            shipped
-        } else {
-            all
-        };
+        let found = if *dependency == "anyhow" { shipped } else { all };
         if found.contains(*dependency) && !allowed.iter().any(|prefix| path.starts_with(prefix)) {
-            messages.push(format!(
-                "only {} may depend on {dependency}: {why}",
-                allowed.join(", ")
-            ));
+            messages.push(format!("only {} may depend on {dependency}: {why}", allowed.join(", ")));
         }
     }
     messages
@@ -175,14 +152,9 @@ fn task_runner(name: &str, all: &BTreeSet<String>) -> Option<String> {
 
 fn inheritance(manifest: &toml::Table) -> Vec<String> {
     let mut messages = Vec::new();
-    let lints = manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"));
+    let lints = manifest.get("lints").and_then(|lints| lints.get("workspace"));
     if lints.and_then(toml::Value::as_bool) != Some(true) {
-        messages.push(
-            "write `[lints] workspace = true`: the workspace's lints are for every package"
-                .to_owned(),
-        );
+        messages.push("write `[lints] workspace = true`: the workspace's lints are for every package".to_owned());
     }
     for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
         let table = manifest.get(section).and_then(toml::Value::as_table);
@@ -203,39 +175,24 @@ mod tests {
     use super::*;
 
     fn manifest(name: &str, dependencies: &str) -> String {
-        format!(
-            "[package]\nname = \"{name}\"\n[lints]\nworkspace = true\n[dependencies]\n{dependencies}\n"
-        )
+        format!("[package]\nname = \"{name}\"\n[lints]\nworkspace = true\n[dependencies]\n{dependencies}\n")
     }
 
     fn findings(path: &str, text: &str) -> Vec<String> {
-        check(path, text)
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect()
+        check(path, text).into_iter().map(|finding| finding.message).collect()
     }
 
     fn one(path: &str, text: &str, part: &str) {
         let findings = findings(path, text);
-        assert!(
-            findings.len() == 1 && findings[0].contains(part),
-            "{findings:?}"
-        );
+        assert!(findings.len() == 1 && findings[0].contains(part), "{findings:?}");
     }
 
     #[test]
     fn a_role_that_imports_another_is_found() {
         let text = manifest("dispatcher", "scheduler.workspace = true");
-        one(
-            "services/dispatcher/Cargo.toml",
-            &text,
-            "roles meet at topics",
-        );
+        one("services/dispatcher/Cargo.toml", &text, "roles meet at topics");
         let binary = manifest("hookline", "scheduler.workspace = true");
-        assert_eq!(
-            findings("services/hookline/Cargo.toml", &binary),
-            Vec::<String>::new()
-        );
+        assert_eq!(findings("services/hookline/Cargo.toml", &binary), Vec::<String>::new());
     }
 
     #[test]
@@ -249,10 +206,7 @@ mod tests {
             manifest("ledger", "")
         );
         one("services/libs/ledger/Cargo.toml", &dev, "rdkafka");
-        let renamed = manifest(
-            "ledger",
-            "client = { package = \"rdkafka\", workspace = true }",
-        );
+        let renamed = manifest("ledger", "client = { package = \"rdkafka\", workspace = true }");
         one("services/libs/ledger/Cargo.toml", &renamed, "rdkafka");
         let text = manifest("kafka-log", "rdkafka.workspace = true");
         assert_eq!(
@@ -280,19 +234,11 @@ mod tests {
             &manifest("x", "bytes = \"1\""),
             "bytes.workspace = true",
         );
-        one(
-            "services/libs/x/Cargo.toml",
-            "[package]\nname = \"x\"\n",
-            "lints",
-        );
+        one("services/libs/x/Cargo.toml", "[package]\nname = \"x\"\n", "lints");
     }
 
     #[test]
     fn a_vague_crate_is_found() {
-        one(
-            "services/libs/x/Cargo.toml",
-            &manifest("utils", ""),
-            "called utils",
-        );
+        one("services/libs/x/Cargo.toml", &manifest("utils", ""), "called utils");
     }
 }

@@ -4,11 +4,7 @@
 use super::Finding;
 
 /// Paths that exist on one machine only.
-const MACHINE_PATHS: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("../sh", "ared"),
-    concat!("/ro", "ot/"),
-];
+const MACHINE_PATHS: &[&str] = &[concat!("/wo", "rk/"), concat!("../sh", "ared"), concat!("/ro", "ot/")];
 
 /// Where packages come from is a setting of the machine that fetches them.
 const REGISTRY_HOSTS: &[&str] = &[
@@ -94,10 +90,7 @@ mod tests {
     #[test]
     fn a_loose_end_is_found_unless_it_has_a_reason() {
         let word = LOOSE_ENDS[0];
-        assert_eq!(
-            count("services/x/src/lib.rs", &format!("// {word}: later")),
-            1
-        );
+        assert_eq!(count("services/x/src/lib.rs", &format!("// {word}: later")), 1);
         assert_eq!(
             count(
                 "services/x/src/lib.rs",
@@ -105,10 +98,7 @@ mod tests {
             ),
             0
         );
-        assert_eq!(
-            count("services/x/src/lib.rs", &format!("// MY{word}_LIST")),
-            0
-        );
+        assert_eq!(count("services/x/src/lib.rs", &format!("// MY{word}_LIST")), 0);
         assert_eq!(count("schemas/catalogs/x.json", &format!("\"{word}\"")), 0);
         assert_eq!(count(".ci/run", &format!("# {}", LOOSE_ENDS[1])), 1);
     }
@@ -123,25 +113,15 @@ mod tests {
     #[test]
     fn a_registry_is_found() {
         for host in REGISTRY_HOSTS {
-            assert_eq!(
-                count("README.md", &format!("https://{host}/x")),
-                1,
-                "{host}"
-            );
+            assert_eq!(count("README.md", &format!("https://{host}/x")), 1, "{host}");
         }
     }
 
     #[test]
     fn a_lock_file_with_another_source_is_found() {
+        assert_eq!(count("Cargo.lock", &format!("source = \"{LOCK_SOURCE}\"")), 0);
         assert_eq!(
-            count("Cargo.lock", &format!("source = \"{LOCK_SOURCE}\"")),
-            0
-        );
-        assert_eq!(
-            count(
-                "Cargo.lock",
-                "source = \"registry+https://mirror.example/index\""
-            ),
+            count("Cargo.lock", "source = \"registry+https://mirror.example/index\""),
             1
         );
     }

@@ -30,11 +30,7 @@ fn event<'a>(tenant: &'a str, event_type: &'a str) -> EventFacts<'a> {
 }
 
 fn ids(index: &Index, event: &EventFacts<'_>) -> Vec<String> {
-    index
-        .matches(event, 5_000)
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    index.matches(event, 5_000).iter().map(ToString::to_string).collect()
 }
 
 fn index(subscriptions: impl IntoIterator<Item = Subscription>) -> Index {
@@ -71,10 +67,7 @@ fn each_kind_of_filter_finds_its_types_and_nobody_twice() {
 
 #[test]
 fn neither_wildcards_nor_names_reach_beyond_the_scopes_invariant_6() {
-    let index = index([
-        subscription("a", "t", &["*"]),
-        subscription("b", "t", &["legal.done"]),
-    ]);
+    let index = index([subscription("a", "t", &["*"]), subscription("b", "t", &["legal.done"])]);
     let legal = EventFacts {
         required_scope: Some("legal"),
         ..event("t", "legal.done")
@@ -119,16 +112,10 @@ fn a_resource_scope_lets_only_listed_resources_pass() {
             },
         )
     };
-    assert_eq!(
-        found(Resource::Vault(Some("v1"))),
-        ["both", "open", "vault"]
-    );
+    assert_eq!(found(Resource::Vault(Some("v1"))), ["both", "open", "vault"]);
     assert_eq!(found(Resource::Vault(Some("v2"))), ["open"]);
     assert_eq!(found(Resource::Vault(None)), ["open"]);
-    assert_eq!(
-        found(Resource::Matter(Some("m1"))),
-        ["both", "matter", "open"]
-    );
+    assert_eq!(found(Resource::Matter(Some("m1"))), ["both", "matter", "open"]);
     assert_eq!(found(Resource::Matter(Some("v1"))), ["open"]);
     assert_eq!(found(Resource::None), ["open"]);
 }
@@ -173,11 +160,7 @@ fn what_is_removed_leaves_nothing_behind() {
 }
 
 /// The rules as http-api.md states them, one after the other, for each endpoint.
-fn matches_naive(
-    all: &BTreeMap<String, Subscription>,
-    event: &EventFacts<'_>,
-    tolerance_ms: i64,
-) -> Vec<String> {
+fn matches_naive(all: &BTreeMap<String, Subscription>, event: &EventFacts<'_>, tolerance_ms: i64) -> Vec<String> {
     let passes = |subscription: &Subscription| {
         let named = subscription
             .filters
@@ -187,11 +170,7 @@ fn matches_naive(
             None => true,
             Some(scope) => subscription.scopes.contains(&scope.to_owned()),
         };
-        let resource = match (
-            &subscription.vault_ids,
-            &subscription.matter_ids,
-            event.resource,
-        ) {
+        let resource = match (&subscription.vault_ids, &subscription.matter_ids, event.resource) {
             (None, None, _) => true,
             (Some(vaults), _, Resource::Vault(Some(id))) => vaults.contains(id),
             (_, Some(matters), Resource::Matter(Some(id))) => matters.contains(id),
@@ -210,8 +189,7 @@ fn matches_naive(
 }
 
 fn name() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(vec!["a", "b", "ab"]), 1..4)
-        .prop_map(|segments| segments.join("."))
+    prop::collection::vec(prop::sample::select(vec!["a", "b", "ab"]), 1..4).prop_map(|segments| segments.join("."))
 }
 
 fn filter() -> impl Strategy<Value = Filter> {
@@ -225,26 +203,17 @@ fn id_list() -> impl Strategy<Value = Option<HashSet<String>>> {
 fn any_subscription() -> impl Strategy<Value = Subscription> {
     let scopes = prop::sample::subsequence(vec!["vault".to_owned(), "legal".to_owned()], 0..=2);
     let filters = prop::collection::vec(filter(), 1..4);
-    (
-        0..12_u8,
-        0..3_u8,
-        filters,
-        scopes,
-        id_list(),
-        id_list(),
-        0..20_i64,
+    (0..12_u8, 0..3_u8, filters, scopes, id_list(), id_list(), 0..20_i64).prop_map(
+        |(id, tenant, filters, scopes, vault_ids, matter_ids, created_at_ms)| Subscription {
+            endpoint_id: format!("wh_{id:02}").into(),
+            tenant: format!("org_{tenant}").into(),
+            filters,
+            scopes,
+            vault_ids,
+            matter_ids,
+            created_at_ms,
+        },
     )
-        .prop_map(
-            |(id, tenant, filters, scopes, vault_ids, matter_ids, created_at_ms)| Subscription {
-                endpoint_id: format!("wh_{id:02}").into(),
-                tenant: format!("org_{tenant}").into(),
-                filters,
-                scopes,
-                vault_ids,
-                matter_ids,
-                created_at_ms,
-            },
-        )
 }
 
 #[derive(Debug, Clone)]

@@ -17,19 +17,13 @@ pub(super) fn segments(name: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Node {
-    pub(super) fn insert<'a>(
-        &mut self,
-        path: impl Iterator<Item = &'a str>,
-        subscription: &Arc<Subscription>,
-    ) {
+    pub(super) fn insert<'a>(&mut self, path: impl Iterator<Item = &'a str>, subscription: &Arc<Subscription>) {
         let mut node = self;
         for segment in path {
             node = node.children.entry(segment.into()).or_default();
         }
-        node.hanging.insert(
-            Arc::clone(&subscription.endpoint_id),
-            Arc::clone(subscription),
-        );
+        node.hanging
+            .insert(Arc::clone(&subscription.endpoint_id), Arc::clone(subscription));
     }
 
     /// Removes the endpoint at the path's end, and nodes that nothing hangs at or below any more.

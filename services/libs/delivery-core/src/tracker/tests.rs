@@ -5,10 +5,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn identity() -> Identity {
-    Identity::new(
-        "5L6g3nShT-eMCtK--X86sw",
-        "2f5b9a4e-8f43-4a53-9a6b-0c5d7e1f2a3b",
-    )
+    Identity::new("5L6g3nShT-eMCtK--X86sw", "2f5b9a4e-8f43-4a53-9a6b-0c5d7e1f2a3b")
 }
 
 fn tracker() -> Tracker {
@@ -24,15 +21,10 @@ fn nothing_read_commits_the_base() {
 #[test]
 fn the_watermark_waits_for_the_first_record_not_done() {
     let mut tracker = tracker();
-    let seqs: Vec<u64> = [100, 103, 104, 110]
-        .map(|offset| tracker.read(offset).seq)
-        .to_vec();
+    let seqs: Vec<u64> = [100, 103, 104, 110].map(|offset| tracker.read(offset).seq).to_vec();
     tracker.done(seqs[1]);
     tracker.done(seqs[3]);
-    assert_eq!(
-        (tracker.commit_point().offset, tracker.outstanding()),
-        (100, 2)
-    );
+    assert_eq!((tracker.commit_point().offset, tracker.outstanding()), (100, 2));
     tracker.done(seqs[0]);
     assert_eq!((tracker.commit_point().offset, tracker.window()), (104, 2));
     tracker.done(seqs[2]);
@@ -46,17 +38,11 @@ fn a_commit_is_taken_once_per_change() {
     assert_eq!(tracker.take_commit(), None, "reading is no change");
     tracker.done(first);
     assert!(tracker.dirty());
-    assert_eq!(
-        tracker.take_commit().expect("something was done").offset,
-        101
-    );
+    assert_eq!(tracker.take_commit().expect("something was done").offset, 101);
     tracker.done(first);
     assert_eq!(tracker.take_commit(), None, "a repeat is no change");
     tracker.commit_failed();
-    assert_eq!(
-        tracker.take_commit().expect("the last one failed").offset,
-        101
-    );
+    assert_eq!(tracker.take_commit().expect("the last one failed").offset, 101);
 }
 
 #[test]
@@ -74,9 +60,7 @@ fn a_successor_skips_what_was_done_and_keeps_it_for_its_own_successor() {
     // It crashes before it reads the rest: what it inherited is still in its own metadata.
     let committed = second.commit_point();
     let mut third = Tracker::resume(committed.offset, Some(&committed.metadata), identity());
-    let skipped: Vec<i64> = (100..112)
-        .filter(|offset| third.read(*offset).already_done)
-        .collect();
+    let skipped: Vec<i64> = (100..112).filter(|offset| third.read(*offset).already_done).collect();
     assert_eq!(skipped, [102, 103, 107, 109]);
 }
 
@@ -96,10 +80,7 @@ fn metadata_that_does_not_belong_here_is_ignored() {
         (100, "\u{0}|\u{1F980}", identity()),
     ] {
         let mut resumed = Tracker::resume(committed, Some(text), identity);
-        assert!(
-            (100..103).all(|offset| !resumed.read(offset).already_done),
-            "{text}"
-        );
+        assert!((100..103).all(|offset| !resumed.read(offset).already_done), "{text}");
     }
     let mut resumed = Tracker::resume(100, Some(&metadata), identity());
     assert_eq!(
@@ -119,11 +100,7 @@ fn room_ends_before_the_metadata_overflows_whatever_is_done() {
         }
         offset += 1;
     }
-    assert!(
-        tracker.window() >= 24_000,
-        "room for {} only",
-        tracker.window()
-    );
+    assert!(tracker.window() >= 24_000, "room for {} only", tracker.window());
     assert_resumes_whole(&tracker);
 }
 
@@ -139,27 +116,15 @@ fn a_window_of_long_runs_has_room_up_to_its_bound_invariant_7() {
         offset += 1;
     }
     assert_eq!(tracker.window(), MAX_RECORDS.min(tracker.window()));
-    assert!(
-        tracker.window() > 200_000,
-        "room for {} only",
-        tracker.window()
-    );
+    assert!(tracker.window() > 200_000, "room for {} only", tracker.window());
     assert_resumes_whole(&tracker);
 }
 
 /// The commit point speaks of every record of the window.
 fn assert_resumes_whole(tracker: &Tracker) {
     let point = tracker.commit_point();
-    assert!(
-        point.metadata.len() <= 4096,
-        "{} bytes",
-        point.metadata.len()
-    );
-    let mut resumed = Tracker::resume(
-        point.offset,
-        Some(&point.metadata),
-        tracker.identity.clone(),
-    );
+    assert!(point.metadata.len() <= 4096, "{} bytes", point.metadata.len());
+    let mut resumed = Tracker::resume(point.offset, Some(&point.metadata), tracker.identity.clone());
     for record in &tracker.window {
         assert_eq!(
             resumed.read(record.offset).already_done,

@@ -38,9 +38,7 @@ fn request(url: &str, timeout: Duration) -> Request {
 }
 
 async fn post(client: &Client, address: SocketAddr, timeout: Duration) -> Attempt {
-    client
-        .post(request(&format!("http://{address}/hook"), timeout))
-        .await
+    client.post(request(&format!("http://{address}/hook"), timeout)).await
 }
 
 #[tokio::test]
@@ -49,17 +47,9 @@ async fn sends_exactly_what_it_was_given() {
     let mut sent = request(&format!("http://{}/hook?x=1", receiver.address), TIMEOUT);
     sent.headers
         .insert("content-type", "application/json".parse().expect("a value"));
-    sent.headers
-        .insert("webhook-id", "dlv_1".parse().expect("a value"));
-    let response = client(local())
-        .post(sent)
-        .await
-        .outcome
-        .expect("it is answered");
-    assert_eq!(
-        (response.status.as_u16(), &response.body[..]),
-        (200, &b"fine"[..])
-    );
+    sent.headers.insert("webhook-id", "dlv_1".parse().expect("a value"));
+    let response = client(local()).post(sent).await.outcome.expect("it is answered");
+    assert_eq!((response.status.as_u16(), &response.body[..]), (200, &b"fine"[..]));
     assert_eq!(response.headers["content-length"], "4");
     let seen = receiver.requests().remove(0);
     assert!(seen.starts_with("POST /hook?x=1 HTTP/1.1\r\n"), "{seen}");
@@ -75,8 +65,7 @@ async fn sends_exactly_what_it_was_given() {
 
 #[tokio::test]
 async fn a_connection_is_used_again_also_after_a_body_that_is_longer_than_kept() {
-    let receiver =
-        Receiver::start(response("500 Broken", "", &[b'x'; 20_000]), Then::KeepAlive).await;
+    let receiver = Receiver::start(response("500 Broken", "", &[b'x'; 20_000]), Then::KeepAlive).await;
     let client = client(local());
     for _ in 0..3 {
         let response = post(&client, receiver.address, TIMEOUT)
@@ -110,10 +99,7 @@ async fn a_redirect_is_not_followed_invariant_4() {
         .outcome
         .expect("it is answered");
     assert_eq!(
-        (
-            response.status.as_u16(),
-            response.headers["location"].as_str()
-        ),
+        (response.status.as_u16(), response.headers["location"].as_str()),
         (307, "/elsewhere")
     );
     assert_eq!(receiver.requests().len(), 1);
@@ -121,98 +107,50 @@ async fn a_redirect_is_not_followed_invariant_4() {
 
 #[tokio::test]
 async fn a_status_counts_when_the_body_breaks_off() {
-    let receiver = Receiver::start(
-        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
-        Then::Close,
-    )
-    .await;
+    let receiver = Receiver::start(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", Then::Close).await;
     let response = post(&client(local()), receiver.address, TIMEOUT)
         .await
         .outcome
         .expect("the status was read");
-    assert_eq!(
-        (response.status.as_u16(), &response.body[..]),
-        (200, &b"half"[..])
-    );
+    assert_eq!((response.status.as_u16(), &response.body[..]), (200, &b"half"[..]));
 }
 
 #[tokio::test]
 async fn a_status_counts_when_the_body_trickles_and_time_is_bounded() {
     let head = b"HTTP/1.1 201 Created\r\ncontent-length: 1000\r\n\r\n";
     let receiver = Receiver::start(head, Then::Trickle(Duration::from_millis(50))).await;
-    let attempt = post(
-        &client(local()),
-        receiver.address,
-        Duration::from_millis(400),
-    )
-    .await;
-    assert_eq!(
-        attempt
-            .outcome
-            .expect("the status was read")
-            .status
-            .as_u16(),
-        201
-    );
-    assert!(
-        attempt.duration < Duration::from_secs(2),
-        "{:?}",
-        attempt.duration
-    );
+    let attempt = post(&client(local()), receiver.address, Duration::from_millis(400)).await;
+    assert_eq!(attempt.outcome.expect("the status was read").status.as_u16(), 201);
+    assert!(attempt.duration < Duration::from_secs(2), "{:?}", attempt.duration);
 }
 
 #[tokio::test]
 async fn headers_that_do_not_come_are_a_timeout() {
-    let receiver = Receiver::start(
-        b"HTTP/1.1 200 OK\r\nx-slow:",
-        Then::Trickle(Duration::from_millis(50)),
-    )
-    .await;
-    let attempt = post(
-        &client(local()),
-        receiver.address,
-        Duration::from_millis(300),
-    )
-    .await;
+    let receiver = Receiver::start(b"HTTP/1.1 200 OK\r\nx-slow:", Then::Trickle(Duration::from_millis(50))).await;
+    let attempt = post(&client(local()), receiver.address, Duration::from_millis(300)).await;
     let failure = attempt.outcome.expect_err("no head was read");
     assert!(failure.is_timeout(), "{failure}");
-    assert!(
-        attempt.duration >= Duration::from_millis(300) && attempt.duration < Duration::from_secs(2)
-    );
+    assert!(attempt.duration >= Duration::from_millis(300) && attempt.duration < Duration::from_secs(2));
 }
 
 #[tokio::test]
 async fn a_connection_that_is_never_made_is_a_timeout() {
     // A queue of one that is full: the system drops what comes.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind((Ipv4Addr::LOCALHOST, 0).into())
-        .expect("a free port");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
     let listener = socket.listen(0).expect("it listens");
-    let address = listener
-        .local_addr()
-        .expect("a bound socket has an address");
+    let address = listener.local_addr().expect("a bound socket has an address");
     let mut queued = Vec::new();
-    while let Ok(Ok(stream)) = tokio::time::timeout(
-        Duration::from_millis(200),
-        tokio::net::TcpStream::connect(address),
-    )
-    .await
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
     {
         queued.push(stream);
         assert!(queued.len() < 100, "the queue never fills");
     }
     let attempt = post(&client(local()), address, TIMEOUT).await;
     let failure = attempt.outcome.expect_err("nobody accepts");
-    assert_eq!(
-        failure,
-        Failure::Timeout("connecting took too long".to_owned())
-    );
-    assert!(
-        attempt.duration < Duration::from_secs(3),
-        "{:?}",
-        attempt.duration
-    );
+    assert_eq!(failure, Failure::Timeout("connecting took too long".to_owned()));
+    assert!(attempt.duration < Duration::from_secs(3), "{:?}", attempt.duration);
 }
 
 #[tokio::test]
@@ -233,9 +171,7 @@ async fn what_is_not_listening_is_no_connection() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .expect("a free port");
-    let address = listener
-        .local_addr()
-        .expect("a bound socket has an address");
+    let address = listener.local_addr().expect("a bound socket has an address");
     drop(listener);
     let failure = post(&client(local()), address, TIMEOUT)
         .await
@@ -249,11 +185,7 @@ async fn what_is_not_listening_is_no_connection() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_http_or_none_is_a_broken_connection() {
-    for bytes in [
-        &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
-        b"",
-        b"HTTP/1.1 200 OK\r\nx-half",
-    ] {
+    for bytes in [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"", b"HTTP/1.1 200 OK\r\nx-half"] {
         let receiver = Receiver::start(bytes, Then::Close).await;
         let failure = post(&client(local()), receiver.address, TIMEOUT)
             .await
@@ -285,19 +217,9 @@ async fn a_private_address_is_denied_by_literal_and_by_name_invariant_4() {
         allow_http: true,
         ..Policy::default()
     });
-    for host in [
-        "127.0.0.1",
-        "127.1",
-        "2130706433",
-        "[::ffff:127.0.0.1]",
-        "localhost",
-    ] {
+    for host in ["127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "localhost"] {
         let url = format!("http://{host}:{port}/");
-        let failure = strict
-            .post(request(&url, TIMEOUT))
-            .await
-            .outcome
-            .expect_err(host);
+        let failure = strict.post(request(&url, TIMEOUT)).await.outcome.expect_err(host);
         assert!(matches!(failure, Failure::Denied(_)), "{host}: {failure:?}");
         let names_what_was_given = host != "localhost" || !failure.message().contains("127.0.0.1");
         assert!(names_what_was_given, "{failure}");
@@ -306,14 +228,7 @@ async fn a_private_address_is_denied_by_literal_and_by_name_invariant_4() {
     let allowed = client(local())
         .post(request(&format!("http://localhost:{port}/"), TIMEOUT))
         .await;
-    assert_eq!(
-        allowed
-            .outcome
-            .expect("its network is allowed")
-            .status
-            .as_u16(),
-        200
-    );
+    assert_eq!(allowed.outcome.expect("its network is allowed").status.as_u16(), 200);
 }
 
 #[tokio::test]
@@ -350,11 +265,7 @@ async fn headers_are_kept_within_bounds_and_retry_after_always() {
         .map(|number| format!("x-{number}: {}\r\n", "é".repeat(600)))
         .collect();
     headers.push_str("x-0: again\r\nretry-after: 120\r\n");
-    let receiver = Receiver::start(
-        response("429 Too Many Requests", &headers, b""),
-        Then::KeepAlive,
-    )
-    .await;
+    let receiver = Receiver::start(response("429 Too Many Requests", &headers, b""), Then::KeepAlive).await;
     let response = post(&client(local()), receiver.address, TIMEOUT)
         .await
         .outcome
@@ -373,18 +284,14 @@ async fn headers_are_kept_within_bounds_and_retry_after_always() {
 async fn child_behind_a_proxy_variable() {
     let url = std::env::var("TEST_URL").expect("the parent sets it");
     let attempt = client(local()).post(request(&url, TIMEOUT)).await;
-    assert_eq!(
-        attempt.outcome.expect("it is answered").status.as_u16(),
-        204
-    );
+    assert_eq!(attempt.outcome.expect("it is answered").status.as_u16(), 204);
 }
 
 #[tokio::test]
 async fn proxy_variables_are_not_obeyed_invariant_4() {
     let target = Receiver::start("HTTP/1.1 204 No Content\r\n\r\n", Then::KeepAlive).await;
     let proxy = Receiver::start(response("200 OK", "", b""), Then::KeepAlive).await;
-    let mut child =
-        tokio::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
+    let mut child = tokio::process::Command::new(std::env::current_exe().expect("a test knows its binary"));
     child.args(["--exact", "child_behind_a_proxy_variable", "--ignored"]);
     child.env("TEST_URL", format!("http://{}/", target.address));
     for name in [
@@ -398,10 +305,6 @@ async fn proxy_variables_are_not_obeyed_invariant_4() {
         child.env(name, format!("http://{}", proxy.address));
     }
     let output = child.output().await.expect("the test binary runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!((target.requests().len(), proxy.connections()), (1, 0));
 }

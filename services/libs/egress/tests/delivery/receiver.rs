@@ -36,36 +36,21 @@ pub struct Receiver {
 
 /// A whole response.
 pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n",
-        body.len()
-    );
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 impl Receiver {
     /// Reads each request whole, then follows the script.
     pub async fn start(bytes: impl Into<Vec<u8>>, then: Then) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
-        let (seen, bytes) = (
-            Arc::new(Mutex::new(Seen::default())),
-            Arc::new(bytes.into()),
-        );
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (seen, bytes) = (Arc::new(Mutex::new(Seen::default())), Arc::new(bytes.into()));
         let shared = Arc::clone(&seen);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 shared.lock().connections += 1;
-                tokio::spawn(serve(
-                    stream,
-                    Arc::clone(&shared),
-                    Arc::clone(&bytes),
-                    then.clone(),
-                ));
+                tokio::spawn(serve(stream, Arc::clone(&shared), Arc::clone(&bytes), then.clone()));
             }
         });
         Self {
@@ -114,11 +99,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut read = Vec::new();
     loop {
         let mut buffer = [0; 4096];
-        let count = stream
-            .read(&mut buffer)
-            .await
-            .ok()
-            .filter(|count| *count > 0)?;
+        let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
         read.extend_from_slice(&buffer[..count]);
         let text = String::from_utf8_lossy(&read).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else {

@@ -12,11 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObj
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 
 fn certificate(name: &str) -> PathBuf {
-    PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/delivery/certificates"
-    ))
-    .join(name)
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/delivery/certificates")).join(name)
 }
 
 fn trusting() -> Options {
@@ -29,20 +25,14 @@ fn trusting() -> Options {
 
 /// Answers one request on each connection; its URL.
 async fn receiver(wants_client_certificate: bool) -> String {
-    let authority =
-        CertificateDer::from_pem_file(certificate("authority.pem")).expect("the fixture is PEM");
+    let authority = CertificateDer::from_pem_file(certificate("authority.pem")).expect("the fixture is PEM");
     let own = CertificateDer::from_pem_file(certificate("server.pem")).expect("the fixture is PEM");
-    let key =
-        PrivateKeyDer::from_pem_file(certificate("server.key.pem")).expect("the fixture is PEM");
+    let key = PrivateKeyDer::from_pem_file(certificate("server.key.pem")).expect("the fixture is PEM");
     let builder = ServerConfig::builder();
     let builder = if wants_client_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(authority).expect("the fixture is a certificate");
-        builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder(roots.into())
-                .build()
-                .expect("a verifier"),
-        )
+        builder.with_client_cert_verifier(WebPkiClientVerifier::builder(roots.into()).build().expect("a verifier"))
     } else {
         builder.with_no_client_auth()
     };
@@ -50,14 +40,10 @@ async fn receiver(wants_client_certificate: bool) -> String {
         .with_single_cert(vec![own], key)
         .expect("the fixture's key fits");
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let url = format!(
         "https://{}/",
-        listener
-            .local_addr()
-            .expect("a bound socket has an address")
+        listener.local_addr().expect("a bound socket has an address")
     );
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -117,10 +103,7 @@ async fn the_client_certificate_is_shown_to_who_asks() {
         ..trusting()
     };
     assert_eq!(status(identified, &url).await, Ok(204));
-    assert!(
-        status(trusting(), &url).await.is_err(),
-        "without one it is refused"
-    );
+    assert!(status(trusting(), &url).await.is_err(), "without one it is refused");
 }
 
 #[test]

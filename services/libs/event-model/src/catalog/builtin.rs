@@ -14,8 +14,7 @@ struct File {
 pub(super) fn all() -> &'static [Arc<TypeInfo>] {
     static TYPES: LazyLock<Vec<Arc<TypeInfo>>> = LazyLock::new(|| {
         let files = schemas::catalogs::all().map(|(_, text)| {
-            serde_json::from_str::<File>(text)
-                .expect("compiled-in catalogs have their shape, as a test checks")
+            serde_json::from_str::<File>(text).expect("compiled-in catalogs have their shape, as a test checks")
         });
         files
             .into_iter()

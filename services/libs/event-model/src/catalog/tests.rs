@@ -42,17 +42,9 @@ fn the_platform_catalog_is_complete() {
     );
     let without_resource = ["ocr.job.created", "voice.transcription.completed"];
     for name in without_resource {
-        assert_eq!(
-            all.find(&catalogs(&["platform"]), name)
-                .expect(name)
-                .resource,
-            None
-        );
+        assert_eq!(all.find(&catalogs(&["platform"]), name).expect(name).resource, None);
     }
-    assert_eq!(
-        all.list(&catalogs(&["case_events", "cases"])).len(),
-        2 + 11 + 4
-    );
+    assert_eq!(all.list(&catalogs(&["case_events", "cases"])).len(), 2 + 11 + 4);
 }
 
 #[test]
@@ -64,12 +56,7 @@ fn every_builtin_contract_compiles_and_accepts_its_sample() {
             .compiled()
             .unwrap_or_else(|e| panic!("{}: {e}", info.name));
         let sample = schemas::samples::payload_for(&info.name);
-        assert_eq!(
-            contract::check(info, &raw(&sample)),
-            Ok(()),
-            "{}",
-            info.name
-        );
+        assert_eq!(contract::check(info, &raw(&sample)), Ok(()), "{}", info.name);
     }
 }
 
@@ -104,15 +91,8 @@ fn open_families_hold_any_type_below_them() {
     ] {
         assert!(all.find(&cases, name).is_none(), "{name}");
     }
-    assert!(
-        !all.find(&cases, "cases.created")
-            .expect("a type")
-            .open_family
-    );
-    assert!(
-        all.find(&catalogs(&["platform"]), "cases.tasks.created")
-            .is_none()
-    );
+    assert!(!all.find(&cases, "cases.created").expect("a type").open_family);
+    assert!(all.find(&catalogs(&["platform"]), "cases.tasks.created").is_none());
 }
 
 #[test]
@@ -120,8 +100,7 @@ fn added_types_layer_over_the_builtin_ones() {
     let mut own = added("matter.created", r#"{"type":"object","required":["x"]}"#);
     own.catalog = Some("platform".to_owned());
     own.resource = Some("vault".to_owned());
-    let (all, errors) =
-        Catalogs::with_added(&[own, added("invoice.paid", "{}"), added("broken", "7")]);
+    let (all, errors) = Catalogs::with_added(&[own, added("invoice.paid", "{}"), added("broken", "7")]);
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].name, "broken");
     assert_eq!(
@@ -149,18 +128,9 @@ fn unusable_types_are_refused_with_the_reason() {
         (added("a.*", "{}"), "the name"),
         (added("a.b", "{"), "not JSON"),
         (added("a.b", r#"{"type":"strnig"}"#), "unusable"),
-        (
-            added("a.b", r#"{"$ref":"http://127.0.0.1:1/schema.json"}"#),
-            "unusable",
-        ),
-        (
-            added("a.b", r#"{"$ref":"file:///etc/hostname"}"#),
-            "unusable",
-        ),
-        (
-            added("a.b", r#"{"properties":{"x":{"pattern":"("}}}"#),
-            "unusable",
-        ),
+        (added("a.b", r#"{"$ref":"http://127.0.0.1:1/schema.json"}"#), "unusable"),
+        (added("a.b", r#"{"$ref":"file:///etc/hostname"}"#), "unusable"),
+        (added("a.b", r#"{"properties":{"x":{"pattern":"("}}}"#), "unusable"),
     ] {
         let error = TypeInfo::try_from(&event_type).expect_err(words);
         assert!(error.message.contains(words), "{}", error.message);
@@ -192,9 +162,7 @@ fn a_contract_names_what_is_wrong_without_quoting_it() {
 fn unknown_properties_and_literal_types_are_judged_as_the_catalog_says() {
     let all = Catalogs::builtin();
     let platform = catalogs(&["platform"]);
-    let reused = all
-        .find(&platform, "voice.transcription.reused")
-        .expect("a type");
+    let reused = all.find(&platform, "voice.transcription.reused").expect("a type");
     let data = |cache: &str| {
         text(&format!(
             r#"{{"jobId":"j","objectId":"o","mode":"vault","from_cache":{cache},"new":[1]}}"#
@@ -204,10 +172,7 @@ fn unknown_properties_and_literal_types_are_judged_as_the_catalog_says() {
     assert!(contract::check(reused, &data("false")).is_err());
     let scope = all.find(&platform, "agent.scope.reused").expect("a type");
     assert_eq!(
-        contract::check(
-            scope,
-            &text(r#"{"chatId":"c","vaultIds":null,"matterIds":["m"]}"#)
-        ),
+        contract::check(scope, &text(r#"{"chatId":"c","vaultIds":null,"matterIds":["m"]}"#)),
         Ok(())
     );
     assert!(contract::check(scope, &text(r#"{"chatId":"c","vaultIds":[1]}"#)).is_err());
@@ -228,20 +193,13 @@ fn what_no_schema_can_judge_breaks_a_contract_but_passes_a_loose_one() {
 fn the_resource_is_the_catalogs_word() {
     let all = Catalogs::builtin();
     let platform = catalogs(&["platform"]);
-    let of = |name: &str, data: &str| {
-        all.find(&platform, name)
-            .expect(name)
-            .resource_id(&text(data))
-    };
+    let of = |name: &str, data: &str| all.find(&platform, name).expect(name).resource_id(&text(data));
     let both = r#"{"vaultId":"v1","matterId":"m1","n":1e400}"#;
     assert_eq!(
         of("vault.ingest.failed", both),
         Some((Resource::Vault, "v1".to_owned()))
     );
-    assert_eq!(
-        of("matter.updated", both),
-        Some((Resource::Matter, "m1".to_owned()))
-    );
+    assert_eq!(of("matter.updated", both), Some((Resource::Matter, "m1".to_owned())));
     assert_eq!(of("ocr.job.failed", both), None);
     for data in ["{}", "[]", r#"{"vaultId":7}"#, r#"{"vaultId":null}"#, "3"] {
         assert_eq!(of("vault.ingest.failed", data), None, "{data}");

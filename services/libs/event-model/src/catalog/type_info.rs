@@ -137,9 +137,7 @@ impl TypeInfo {
             Resource::Vault => ids.vault,
             Resource::Matter => ids.matter,
         };
-        serde_json::from_str(id?.get())
-            .ok()
-            .map(|id| (resource, id))
+        serde_json::from_str(id?.get()).ok().map(|id| (resource, id))
     }
 
     pub(crate) fn contract(&self) -> &Contract {
@@ -158,17 +156,14 @@ impl TryFrom<&EventType> for TypeInfo {
         };
         if !is_type_name(&of.name) {
             return Err(error(
-                "the name must be letters, digits, `_` and `-` joined by dots, at most 128"
-                    .to_owned(),
+                "the name must be letters, digits, `_` and `-` joined by dots, at most 128".to_owned(),
             ));
         }
         let stability = match of.stability.as_str() {
             "stable" => Stability::Stable,
             "beta" => Stability::Beta,
             other => {
-                return Err(error(format!(
-                    "stability `{other}` is not known; use stable or beta"
-                )));
+                return Err(error(format!("stability `{other}` is not known; use stable or beta")));
             }
         };
         let resource = match of.resource.as_deref() {
@@ -176,9 +171,7 @@ impl TryFrom<&EventType> for TypeInfo {
             Some("vault") => Some(Resource::Vault),
             Some("matter") => Some(Resource::Matter),
             Some(other) => {
-                return Err(error(format!(
-                    "resource `{other}` is not known; use vault or matter"
-                )));
+                return Err(error(format!("resource `{other}` is not known; use vault or matter")));
             }
         };
         let schema = serde_json::from_str(&of.payload_schema)

@@ -39,14 +39,13 @@ pub(super) fn announced(headers: &Headers<'_>) -> bool {
 /// Structured when the content type says so (as the binding demands), else binary with `ce_specversion`, else structured.
 pub(super) fn read<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, String> {
     match headers.media_type() {
-        Some(media_type) if media_type.starts_with(BATCH) => Err(
-            "a batch of CloudEvents is not accepted in one record; publish one event a record"
-                .to_owned(),
-        ),
+        Some(media_type) if media_type.starts_with(BATCH) => {
+            Err("a batch of CloudEvents is not accepted in one record; publish one event a record".to_owned())
+        }
         Some(media_type) if media_type == STRUCTURED => structured(text, headers),
-        Some(media_type) if media_type.starts_with("application/cloudevents") => Err(format!(
-            "structured CloudEvents are read as {STRUCTURED} only"
-        )),
+        Some(media_type) if media_type.starts_with("application/cloudevents") => {
+            Err(format!("structured CloudEvents are read as {STRUCTURED} only"))
+        }
         _ if is_binary(headers) => binary(text, headers),
         _ => structured(text, headers),
     }
@@ -89,9 +88,7 @@ fn structured<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, Str
         content_type: string(fields.datacontenttype, "datacontenttype"),
     };
     let data = match fields.data_base64 {
-        Some(_) => Err(
-            "`data_base64` is not accepted; Hookline delivers JSON, send it as `data`".to_owned(),
-        ),
+        Some(_) => Err("`data_base64` is not accepted; Hookline delivers JSON, send it as `data`".to_owned()),
         None => present(fields.data, NAMES.data),
     };
     let extension = string(fields.traceparent, "traceparent").ok().flatten();
@@ -114,8 +111,7 @@ fn binary<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, String>
         content_type: headers.owned("content-type"),
     };
     let id = attributes.checked_id();
-    let data = serde_json::from_str::<&RawValue>(text)
-        .map_err(|e| format!("the value is not readable JSON: {e}"));
+    let data = serde_json::from_str::<&RawValue>(text).map_err(|e| format!("the value is not readable JSON: {e}"));
     let extension = headers.owned("ce_traceparent").ok().flatten();
     Ok(Draft {
         // A wrong content type explains unreadable data better than the parser does.
@@ -155,12 +151,8 @@ impl Attributes {
         if let Some(content_type) = self.content_type?
             && !is_json(&media_type(&content_type))
         {
-            return Err(
-                "the data's content type is not JSON, and Hookline delivers JSON".to_owned(),
-            );
+            return Err("the data's content type is not JSON, and Hookline delivers JSON".to_owned());
         }
-        self.id?
-            .map(Some)
-            .ok_or_else(|| "`id` is missing".to_owned())
+        self.id?.map(Some).ok_or_else(|| "`id` is missing".to_owned())
     }
 }

@@ -1,8 +1,6 @@
 //! What a format found in a record, and the checks that all formats share.
 
-use super::{
-    ParseError, SourceRecord, SourceSettings, TenantFrom, headers::Headers, trace_context,
-};
+use super::{ParseError, SourceRecord, SourceSettings, TenantFrom, headers::Headers, trace_context};
 use crate::{event::Event, ids, json_shape};
 use schemas::Source;
 use serde_json::value::RawValue;
@@ -58,12 +56,13 @@ impl Draft<'_> {
             TenantFrom::Fixed(tenant) => Ok(tenant.clone()),
             TenantFrom::Field => self.tenant.and_then(|text| required(text, names.tenant)),
             TenantFrom::Header => headers.owned("hookline-tenant").and_then(|text| {
-                text.ok_or_else(|| "the header `hookline-tenant` is missing, from which this source takes the tenant".to_owned())
+                text.ok_or_else(|| {
+                    "the header `hookline-tenant` is missing, from which this source takes the tenant".to_owned()
+                })
             }),
         };
         let tenant = tenant.and_then(|text| plain(text, "the tenant", MAX_TENANT_CHARS));
-        let invalid =
-            |message| ParseError::invalid(message, tenant.clone().ok(), event_type.clone().ok());
+        let invalid = |message| ParseError::invalid(message, tenant.clone().ok(), event_type.clone().ok());
 
         let id = match self
             .id
@@ -80,8 +79,7 @@ impl Draft<'_> {
         }
         .map_err(&invalid)?;
         let data = self.data.map_err(&invalid)?;
-        json_shape::check(data)
-            .map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
+        json_shape::check(data).map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
         let (tenant, event_type) = match (&tenant, &event_type) {
             (Ok(tenant), Ok(event_type)) => (tenant.clone(), event_type.clone()),
             (Err(message), _) | (_, Err(message)) => return Err(invalid(message.clone())),
@@ -116,14 +114,8 @@ pub(super) fn present<'a>(raw: Option<&'a RawValue>, name: &str) -> Result<&'a R
 
 /// Reads the object that a value is. `serde` alone would take an array for a struct.
 pub(super) fn object<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    match text
-        .trim_start_matches([' ', '\t', '\r', '\n'])
-        .as_bytes()
-        .first()
-    {
-        Some(b'{') => {
-            serde_json::from_str(text).map_err(|e| format!("the value is not readable JSON: {e}"))
-        }
+    match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
+        Some(b'{') => serde_json::from_str(text).map_err(|e| format!("the value is not readable JSON: {e}")),
         Some(_) => Err("the value is not a JSON object".to_owned()),
         None => Err("the value is empty".to_owned()),
     }
@@ -144,11 +136,7 @@ fn plain(text: String, name: &str, max_chars: usize) -> Result<String, String> {
 
 /// Dotted names: what filters can name.
 pub(crate) fn is_type_name(text: &str) -> bool {
-    let segment = |s: &str| {
-        !s.is_empty()
-            && s.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
+    let segment = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     text.len() <= MAX_TYPE_CHARS && text.split('.').all(segment)
 }
 
@@ -161,8 +149,7 @@ fn rfc3339(text: String, name: &str) -> Result<String, String> {
 
 /// UTC, milliseconds, `Z`.
 fn timestamp_text(timestamp_ms: i64) -> Result<String, String> {
-    let format =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp_ms) * 1_000_000)
         .ok()
         .filter(|time| (0..=9999).contains(&time.year()))

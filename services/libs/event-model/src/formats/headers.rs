@@ -10,18 +10,14 @@ impl<'a> Headers<'a> {
 
     /// The header's text. Names are compared without case, as HTTP bridges write them in any.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
-        let mut found = self
-            .0
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut found = self.0.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let Some((_, value)) = found.next() else {
             return Ok(None);
         };
         if found.next().is_some() {
             return Err(format!("the header `{name}` is given twice"));
         }
-        let text =
-            std::str::from_utf8(value).map_err(|_| format!("the header `{name}` is not UTF-8"))?;
+        let text = std::str::from_utf8(value).map_err(|_| format!("the header `{name}` is not UTF-8"))?;
         Ok(Some(text))
     }
 

@@ -26,9 +26,7 @@ impl ParseError {
     }
 
     pub(super) fn too_large(bytes: usize, limit_bytes: usize, tenant: Option<String>) -> Self {
-        let message = format!(
-            "the value has {bytes} bytes, the limit is {limit_bytes} (delivery.max_payload_bytes)"
-        );
+        let message = format!("the value has {bytes} bytes, the limit is {limit_bytes} (delivery.max_payload_bytes)");
         Self {
             reason: "too_large",
             message,
@@ -37,11 +35,7 @@ impl ParseError {
         }
     }
 
-    pub(super) fn invalid(
-        message: String,
-        tenant: Option<String>,
-        event_type: Option<String>,
-    ) -> Self {
+    pub(super) fn invalid(message: String, tenant: Option<String>, event_type: Option<String>) -> Self {
         Self {
             reason: "invalid",
             message: short(message),

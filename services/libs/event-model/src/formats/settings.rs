@@ -89,11 +89,7 @@ impl TenantFrom {
     pub(super) fn known(&self, headers: &Headers<'_>) -> Option<String> {
         match self {
             Self::Fixed(tenant) => Some(tenant.clone()),
-            Self::Header => headers
-                .text("hookline-tenant")
-                .ok()
-                .flatten()
-                .map(str::to_owned),
+            Self::Header => headers.text("hookline-tenant").ok().flatten().map(str::to_owned),
             Self::Field => None,
         }
     }

@@ -11,12 +11,7 @@ fn headers(list: &[(&str, &str)]) -> HeaderList {
         .collect()
 }
 
-fn read(
-    value: &[u8],
-    headers: &HeaderList,
-    format: Format,
-    tenant: TenantFrom,
-) -> Result<Event, ParseError> {
+fn read(value: &[u8], headers: &HeaderList, format: Format, tenant: TenantFrom) -> Result<Event, ParseError> {
     let record = SourceRecord {
         topic: "events",
         partition: 3,
@@ -49,19 +44,12 @@ const FULL: &str = r#"{"id":"order-7","type":"vault.ingest.completed","tenant":"
 #[test]
 fn hookline_json_with_everything() {
     let event = json(FULL).expect("an event");
-    assert_eq!(
-        (event.id.as_str(), event.tenant.as_str()),
-        ("order-7", "org_1")
-    );
+    assert_eq!((event.id.as_str(), event.tenant.as_str()), ("order-7", "org_1"));
     assert_eq!(event.event_type, "vault.ingest.completed");
     assert_eq!(event.occurred_at, "2026-11-21T10:00:00+01:00");
     assert_eq!(event.data.get(), r#"{"b":1.0,"a":1e400, "u":"\u00e9"}"#);
     assert_eq!(
-        (
-            event.source.partition,
-            event.source.offset,
-            event.timestamp_ms
-        ),
+        (event.source.partition, event.source.offset, event.timestamp_ms),
         (3, 42, 1_763_719_200_123)
     );
 }
@@ -73,10 +61,7 @@ fn id_and_time_come_from_the_record_when_absent() {
         r#"{"id":null,"type":"a.b","tenant":"t","occurred_at":null,"data":{}}"#,
     ] {
         let event = json(value).expect("an event");
-        assert_eq!(
-            event.id,
-            crate::ids::event_id_from_position("events", 3, 42)
-        );
+        assert_eq!(event.id, crate::ids::event_id_from_position("events", 3, 42));
         assert_eq!(event.occurred_at, "2025-11-21T10:00:00.123Z");
     }
 }
@@ -98,10 +83,7 @@ fn a_broken_field_is_invalid_and_says_which() {
             "`occurred_at` must be an RFC 3339 time",
         ),
         (
-            with(
-                "\"i\"",
-                r#""occurred_at":"2024-08-01T09:40:22.186012","data":{}"#,
-            ),
+            with("\"i\"", r#""occurred_at":"2024-08-01T09:40:22.186012","data":{}"#),
             "RFC 3339",
         ),
         (
@@ -112,10 +94,7 @@ fn a_broken_field_is_invalid_and_says_which() {
         (with("\"i\"", r#""data":null"#), "`data` is missing"),
         (with("\"i\"", r#""data":{"a":1,"a":2}"#), "twice"),
         (
-            with(
-                "\"i\"",
-                &format!(r#""data":{}{}"#, "[".repeat(5000), "]".repeat(5000)),
-            ),
+            with("\"i\"", &format!(r#""data":{}{}"#, "[".repeat(5000), "]".repeat(5000))),
             "deep",
         ),
     ] {
@@ -134,18 +113,9 @@ fn a_broken_field_is_invalid_and_says_which() {
 fn a_broken_type_or_tenant_is_invalid() {
     for (value, words) in [
         (r#"{"tenant":"t","data":{}}"#, "`type` is missing"),
-        (
-            r#"{"type":"a..b","tenant":"t","data":{}}"#,
-            "`type` must be names",
-        ),
-        (
-            r#"{"type":"a.*","tenant":"t","data":{}}"#,
-            "`type` must be names",
-        ),
-        (
-            r#"{"type":["a"],"tenant":"t","data":{}}"#,
-            "`type` must be a string",
-        ),
+        (r#"{"type":"a..b","tenant":"t","data":{}}"#, "`type` must be names"),
+        (r#"{"type":"a.*","tenant":"t","data":{}}"#, "`type` must be names"),
+        (r#"{"type":["a"],"tenant":"t","data":{}}"#, "`type` must be a string"),
         (r#"{"type":"a.b","data":{}}"#, "`tenant` is missing"),
         (
             r#"{"type":"a.b","tenant":{"id":1},"data":{}}"#,
@@ -186,14 +156,9 @@ fn what_is_no_json_object_is_unreadable() {
         assert_eq!(refused(value).reason, "unreadable", "{value:?}");
     }
     assert_eq!(
-        read(
-            b"{\"a\":\"\xff\"}",
-            &vec![],
-            Format::Auto,
-            TenantFrom::Field
-        )
-        .expect_err("no UTF-8")
-        .reason,
+        read(b"{\"a\":\"\xff\"}", &vec![], Format::Auto, TenantFrom::Field)
+            .expect_err("no UTF-8")
+            .reason,
         "unreadable"
     );
 }
@@ -215,15 +180,9 @@ fn tombstones_and_large_values_are_refused() {
         headers: &[],
     };
     let error = parse(&record, &settings).expect_err("a tombstone");
-    assert_eq!(
-        (error.reason, error.tenant.as_deref()),
-        ("unreadable", Some("org_9"))
-    );
+    assert_eq!((error.reason, error.tenant.as_deref()), ("unreadable", Some("org_9")));
     record.value = Some(FULL.as_bytes());
-    assert_eq!(
-        parse(&record, &settings).expect_err("too large").reason,
-        "too_large"
-    );
+    assert_eq!(parse(&record, &settings).expect_err("too large").reason, "too_large");
     assert!(
         parse(
             &record,
@@ -250,9 +209,7 @@ fn a_timestamp_that_is_no_time_is_invalid() {
             headers: &[],
         };
         assert_eq!(
-            parse(&record, &SourceSettings::default())
-                .expect_err("no time")
-                .reason,
+            parse(&record, &SourceSettings::default()).expect_err("no time").reason,
             "invalid"
         );
     }
@@ -275,25 +232,16 @@ fn avro_is_refused_by_name() {
 #[test]
 fn the_tenant_comes_from_where_the_source_says() {
     let with_header = headers(&[("hookline-tenant", "org_h")]);
-    let tenant = |headers: &HeaderList, from| {
-        read(FULL.as_bytes(), headers, Format::Auto, from).map(|event| event.tenant)
-    };
-    assert_eq!(
-        tenant(&with_header, TenantFrom::Field).as_deref(),
-        Ok("org_1")
-    );
-    assert_eq!(
-        tenant(&with_header, TenantFrom::Header).as_deref(),
-        Ok("org_h")
-    );
+    let tenant =
+        |headers: &HeaderList, from| read(FULL.as_bytes(), headers, Format::Auto, from).map(|event| event.tenant);
+    assert_eq!(tenant(&with_header, TenantFrom::Field).as_deref(), Ok("org_1"));
+    assert_eq!(tenant(&with_header, TenantFrom::Header).as_deref(), Ok("org_h"));
     assert_eq!(
         tenant(&with_header, TenantFrom::Fixed("org_f".into())).as_deref(),
         Ok("org_f")
     );
     assert_eq!(
-        tenant(&vec![], TenantFrom::Header)
-            .expect_err("no header")
-            .reason,
+        tenant(&vec![], TenantFrom::Header).expect_err("no header").reason,
         "invalid"
     );
     let twice = headers(&[("hookline-tenant", "a"), ("hookline-tenant", "b")]);
@@ -308,33 +256,19 @@ fn the_tenant_comes_from_where_the_source_says() {
 #[test]
 fn event_payload_is_read_when_the_source_says_so() {
     let value = br#"{"event_type":"case.created","payload":{"id":"1","n":1.50}}"#;
-    let event = read(
-        value,
-        &vec![],
-        Format::EventPayload,
-        TenantFrom::Fixed("t".into()),
-    )
-    .expect("an event");
+    let event = read(value, &vec![], Format::EventPayload, TenantFrom::Fixed("t".into())).expect("an event");
     assert_eq!(
         (event.event_type.as_str(), event.data.get()),
         ("case.created", r#"{"id":"1","n":1.50}"#)
     );
-    assert_eq!(
-        event.id,
-        crate::ids::event_id_from_position("events", 3, 42)
-    );
+    assert_eq!(event.id, crate::ids::event_id_from_position("events", 3, 42));
     let error = read(
         br#"{"event_type":"case.created"}"#,
         &vec![],
         Format::EventPayload,
         TenantFrom::Fixed("t".into()),
     );
-    assert!(
-        error
-            .expect_err("no payload")
-            .message
-            .contains("`payload` is missing")
-    );
+    assert!(error.expect_err("no payload").message.contains("`payload` is missing"));
     assert!(
         read(value, &vec![], Format::EventPayload, TenantFrom::Field)
             .expect_err("no tenant")
@@ -352,22 +286,13 @@ fn binary_headers() -> HeaderList {
         ("ce_time", "2026-11-21T10:00:00.5Z"),
         ("ce_tenant", "org_1"),
         ("content-type", "application/json; charset=utf-8"),
-        (
-            "traceparent",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        ),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ])
 }
 
 #[test]
 fn cloud_events_binary() {
-    let event = read(
-        b" {\"z\": 1.0}\n",
-        &binary_headers(),
-        Format::Auto,
-        TenantFrom::Field,
-    )
-    .expect("an event");
+    let event = read(b" {\"z\": 1.0}\n", &binary_headers(), Format::Auto, TenantFrom::Field).expect("an event");
     assert_eq!((event.id.as_str(), event.tenant.as_str()), ("A-1", "org_1"));
     assert_eq!(
         (event.occurred_at.as_str(), event.data.get()),
@@ -433,13 +358,9 @@ const STRUCTURED: &str = r#"{"specversion":"1.0","id":"A-2","source":"/s","type"
 
 #[test]
 fn cloud_events_structured() {
-    let announced = headers(&[(
-        "content-type",
-        "application/cloudevents+json; charset=UTF-8",
-    )]);
+    let announced = headers(&[("content-type", "application/cloudevents+json; charset=UTF-8")]);
     for (headers, format) in [(announced, Format::Auto), (vec![], Format::CloudEvents)] {
-        let event =
-            read(STRUCTURED.as_bytes(), &headers, format, TenantFrom::Field).expect("an event");
+        let event = read(STRUCTURED.as_bytes(), &headers, format, TenantFrom::Field).expect("an event");
         assert_eq!(
             (event.id.as_str(), event.data.get(), event.traceparent),
             ("A-2", r#"{"k":1E2}"#, None)
@@ -481,11 +402,7 @@ fn cloud_events_structured_that_are_refused() {
             .message
             .contains("batch")
     );
-    assert!(
-        read("x", "application/cloudevents+avro")
-            .message
-            .contains("Avro")
-    );
+    assert!(read("x", "application/cloudevents+avro").message.contains("Avro"));
     assert_eq!(read("[]", json).reason, "unreadable");
 }
 
@@ -556,19 +473,12 @@ fn data() -> impl Strategy<Value = String> {
             "null"
         ])
         .prop_map(str::to_owned),
-        prop::sample::select(vec![
-            r#""""#,
-            r#""\u0000""#,
-            r#""\ud800""#,
-            r#""é\/""#,
-            r#""\"{\"""#
-        ])
-        .prop_map(str::to_owned),
+        prop::sample::select(vec![r#""""#, r#""\u0000""#, r#""\ud800""#, r#""é\/""#, r#""\"{\"""#])
+            .prop_map(str::to_owned),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4)
-                .prop_map(|items| format!("[ {}]", items.join(" ,"))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[ {}]", items.join(" ,"))),
             prop::collection::vec(inner, 0..4).prop_map(|values| {
                 let members: Vec<_> = values
                     .iter()
