@@ -15,6 +15,8 @@ use crate::backlog::Backlog;
 use crate::crash_points;
 
 const BEAT: Duration = Duration::from_millis(50);
+/// How long a process that is to die at its crash point is left alone.
+const ARMED_PATIENCE: Duration = Duration::from_secs(12);
 const SIGKILL: i32 = 9;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,8 @@ struct Member {
     role: Role,
     /// Dead, and to be started at this time.
     start_at: Option<Instant>,
-    armed: Option<&'static str>,
+    /// Where it is to die, since when.
+    armed: Option<(&'static str, Instant)>,
 }
 
 pub(crate) struct Fleet {
@@ -138,7 +141,7 @@ impl Fleet {
         let member = &mut self.members[index];
         let status = member.process.end().await?;
         match member.armed.take() {
-            Some(point) if status.signal() == Some(SIGKILL) => {
+            Some((point, _)) if status.signal() == Some(SIGKILL) => {
                 println!("chaos: {} died at {point}", member.process.name());
                 self.deaths.crashed.push((member.role, point));
             }
@@ -180,16 +183,20 @@ impl Fleet {
         let point = points[self.next_points[row] % points.len()];
         self.next_points[row] += 1;
         // A new clerk reads the ledger once.
-        let most = if member.role == Role::Clerk { 1 } else { 5 };
+        let most = if member.role == Role::Clerk { 1 } else { 4 };
         let at = format!("{point}:{}", self.random.random_range(1..=most));
-        member.armed = Some(point);
+        member.armed = Some((point, Instant::now()));
         member.process.restart(&[("HOOKLINE_CRASH_AT", &at)]).await
     }
 
     async fn kill_one(&mut self) -> anyhow::Result<()> {
         self.kill_at = Instant::now() + Duration::from_millis(self.random.random_range(800..2500));
+        let may_be_killed = |member: &Member| {
+            let waits_for_its_point = member.armed.is_some_and(|(_, since)| since.elapsed() < ARMED_PATIENCE);
+            member.start_at.is_none() && !waits_for_its_point
+        };
         let alive: Vec<_> = (0..self.members.len())
-            .filter(|index| self.members[*index].start_at.is_none())
+            .filter(|index| may_be_killed(&self.members[*index]))
             .collect();
         let Some(&index) = alive.choose(&mut self.random) else {
             return Ok(());

@@ -188,10 +188,6 @@ async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) 
 fn show(deaths: &Deaths) {
     let points: std::collections::BTreeSet<_> = deaths.crashed.iter().map(|(_, point)| *point).collect();
     println!(
-        "chaos: {} events were not committed when fan-outs died",
-        deaths.uncommitted_events
-    );
-    println!(
         "chaos: {} killed, {} died at {} different crash points: {}",
         deaths.killed.len(),
         deaths.crashed.len(),

@@ -111,10 +111,16 @@ pub(crate) async fn judge(
     compare_with_log(summary, installation, cast, expected).await
 }
 
-/// What may come twice: what the killed dispatchers had in flight, and what the killed fan-outs had not committed.
+/// What may come twice: what the killed dispatchers had in flight, and what the killed fan-outs had not committed (of
+/// that, the recent sets of dispatchers that live on drop nearly all).
 fn bound(deaths: &Deaths, endpoints: usize, max_in_flight: usize) -> usize {
     let endpoints_per_event = endpoints.div_ceil(TENANTS * TYPES.len());
-    deaths.of(Role::Dispatcher) * max_in_flight + deaths.uncommitted_events * endpoints_per_event
+    let dispatchers = deaths.of(Role::Dispatcher) * max_in_flight;
+    let fanouts = deaths.uncommitted_events * endpoints_per_event;
+    println!(
+        "chaos: at most {dispatchers} deliveries were in flight in dispatchers that died, {fanouts} uncommitted in fan-outs"
+    );
+    dispatchers + fanouts
 }
 
 /// The log resolves each expected pair to what the receivers and the dead letters say, and knows no other pair.
