@@ -151,10 +151,11 @@ async fn invariant_3_a_joiner_takes_shards_over_without_repeats() {
 async fn a_joiner_while_another_drains_gets_nothing_that_is_done() {
     let world = World::new().await;
     let receiver = Receiver::start().await;
+    let (held, gate) = Answer::gated();
     let mut published = Vec::new();
     for shard in 0..LANES {
         let path = format!("/{shard}");
-        receiver.answers(&path, Answer::slow(Duration::from_millis(600)));
+        receiver.answers(&path, held.clone());
         let endpoint = world.endpoint_in(shard, receiver.url(&path), |_| ()).await;
         let deliveries = world.deliveries(&endpoint, 10);
         world.publish(&deliveries).await;
@@ -165,6 +166,7 @@ async fn a_joiner_while_another_drains_gets_nothing_that_is_done() {
         receiver.until(path, 10).await;
     }
     first.begin_shutdown();
+    gate.add_permits(1000);
     let second = world.instance().await;
     first.end().await;
     for (_, endpoint, _) in &published {

@@ -198,3 +198,36 @@ async fn without_a_usable_secret_nothing_is_sent_or_lost() {
     instance.end().await;
     world.end().await;
 }
+
+/// The janitor removes a deleted endpoint's topic: those that are left are served by who reads already, and by who comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_removed_disturbs_nobody() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let gone = world.endpoint(receiver.url("/gone"), dedicated).await;
+    let own = world.endpoint(receiver.url("/own"), dedicated).await;
+    let options = dispatcher::Options {
+        truncate_every: std::time::Duration::from_millis(200),
+        ..world.options()
+    };
+    let first = world.instance_with(options).await;
+    world.publish(&world.deliveries(&gone, 1)).await;
+    receiver.until("/gone", 1).await;
+    world.until_committed(&gone, 1).await;
+    world.set_status(&gone, "deleted").await;
+    let admin = kafka_log::Admin::new(&world.connection).expect("an admin client");
+    let topic = world
+        .connection
+        .names()
+        .endpoint(&gone.id, gone.dedicated_topic.unwrap_or(0));
+    assert!(admin.delete(&topic).await.expect("the topic is deleted"));
+    world.publish(&world.deliveries(&own, 10)).await;
+    world.until_committed(&own, 10).await;
+    first.end().await;
+    world.publish(&world.deliveries(&own, 10)).await;
+    let second = world.instance().await;
+    world.until_committed(&own, 20).await;
+    second.end().await;
+    assert_eq!(receiver.hits("/own").len(), 20);
+    world.end().await;
+}
