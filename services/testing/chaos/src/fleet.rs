@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::backlog::Backlog;
 use crate::crash_points;
 
 const BEAT: Duration = Duration::from_millis(50);
@@ -41,8 +40,6 @@ pub(crate) struct Deaths {
     pub(crate) killed: Vec<Role>,
     /// At which crash points.
     pub(crate) crashed: Vec<(Role, &'static str)>,
-    /// Events that fan-out had read or might have read and not committed, when one of them died; a sum over its deaths.
-    pub(crate) uncommitted_events: usize,
     /// Ended by themselves, which none may: what each said last.
     pub(crate) unasked: Vec<String>,
 }
@@ -69,7 +66,6 @@ struct Member {
 
 pub(crate) struct Fleet {
     members: Vec<Member>,
-    backlog: Backlog,
     random: StdRng,
     /// Next crash point of each role, by number.
     next_points: [usize; ROLES.len()],
@@ -96,7 +92,6 @@ impl Fleet {
         }
         Ok(Self {
             members,
-            backlog: Backlog::of_fanout(installation).await?,
             random: StdRng::seed_from_u64(seed),
             next_points: [0; ROLES.len()],
             kill_at: Instant::now(),
@@ -155,16 +150,14 @@ impl Fleet {
                 self.deaths.unasked.push(said);
             }
         }
-        self.note_death(index).await
+        self.note_death(index);
+        Ok(())
     }
 
-    async fn note_death(&mut self, index: usize) -> anyhow::Result<()> {
-        let member = &mut self.members[index];
-        member.start_at = Some(Instant::now() + Duration::from_millis(self.random.random_range(0..1500)));
-        if member.role == Role::Fanout {
-            self.deaths.uncommitted_events += self.backlog.events().await?;
-        }
-        Ok(())
+    /// It is started again after a moment.
+    fn note_death(&mut self, index: usize) {
+        let pause = Duration::from_millis(self.random.random_range(0..1500));
+        self.members[index].start_at = Some(Instant::now() + pause);
     }
 
     /// Every second one gets a crash point, each in its turn, to die at one of its first times there.
@@ -210,6 +203,7 @@ impl Fleet {
         member.process.kill9().await?;
         member.armed = None;
         self.deaths.killed.push(member.role);
-        self.note_death(index).await
+        self.note_death(index);
+        Ok(())
     }
 }

@@ -4,11 +4,11 @@
 //!
 //! Deliberately not here: brokers that die, and how the product is started and observed (`harness`).
 
-mod backlog;
 mod cast;
 pub mod crash_points;
 mod fleet;
 mod ledger_edits;
+mod repeats;
 mod run;
 mod traffic;
 mod verdict;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cast::{Cast, Manner};
 use crate::fleet::{Deaths, Fleet};
 use crate::ledger_edits;
+use crate::repeats::Repeats;
 use crate::traffic::{self, Expected, Published};
 use crate::verdict::{self, Summary};
 
@@ -74,6 +75,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         installation.log_dir().display()
     );
 
+    let repeats = Repeats::follow(&installation).await?;
     let (storm, is_storm) = watch::channel(true);
     let stop = CancellationToken::new();
     let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
@@ -95,20 +97,13 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     let mut summary = Summary {
         seed: options.seed,
         deliveries: options.deliveries,
+        bound: verdict::bound(&deaths, repeats.count().await?, options.max_in_flight),
         ..Summary::default()
     };
     summary
         .violations
         .extend(complete.err().map(|error| format!("{error:#}")));
-    verdict::judge(
-        &mut summary,
-        &installation,
-        &cast,
-        &expected,
-        &deaths,
-        options.max_in_flight,
-    )
-    .await?;
+    verdict::judge(&mut summary, &installation, &cast, &expected, &deaths).await?;
     if summary.violations.is_empty() {
         installation.delete_topics().await?;
     } else {

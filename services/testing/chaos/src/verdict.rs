@@ -7,7 +7,7 @@ use harness::logbook::Outcome;
 use harness::{Installation, read_to_end};
 use schemas::{DeadLetter, OwnSchemas, codec};
 
-use crate::cast::{Cast, TENANTS, TYPES};
+use crate::cast::Cast;
 use crate::fleet::{Deaths, Role};
 use crate::traffic::Expected;
 
@@ -68,14 +68,13 @@ pub(crate) async fn dead_letters(installation: &Installation) -> anyhow::Result<
     Ok(pairs)
 }
 
-/// Fills the summary's figures from the receivers, the dead letters, the log and the deaths.
+/// Fills the summary's figures from the receivers, the dead letters, the log, and the deaths; its bound stands already.
 pub(crate) async fn judge(
     summary: &mut Summary,
     installation: &Installation,
     cast: &Cast,
     expected: &Expected,
     deaths: &Deaths,
-    max_in_flight: usize,
 ) -> anyhow::Result<()> {
     let dead = dead_letters(installation).await?;
     summary.expected = expected.arriving.len() + expected.dying.len();
@@ -88,7 +87,6 @@ pub(crate) async fn judge(
         summary.bad_signatures += tally.bad_signatures;
     }
     summary.kills = deaths.count();
-    summary.bound = bound(deaths, cast.members.len(), max_in_flight);
 
     let strangers = dead.difference(&expected.dying).count();
     let rules = [
@@ -111,16 +109,12 @@ pub(crate) async fn judge(
     compare_with_log(summary, installation, cast, expected).await
 }
 
-/// What may come twice: what the killed dispatchers had in flight, and what the killed fan-outs had not committed (of
-/// that, the recent sets of dispatchers that live on drop nearly all).
-fn bound(deaths: &Deaths, endpoints: usize, max_in_flight: usize) -> usize {
-    let endpoints_per_event = endpoints.div_ceil(TENANTS * TYPES.len());
-    let dispatchers = deaths.of(Role::Dispatcher) * max_in_flight;
-    let fanouts = deaths.uncommitted_events * endpoints_per_event;
-    println!(
-        "chaos: at most {dispatchers} deliveries were in flight in dispatchers that died, {fanouts} uncommitted in fan-outs"
-    );
-    dispatchers + fanouts
+/// What may come twice: what the killed dispatchers had in flight, and what fan-out wrote again (of that, the recent sets
+/// of dispatchers that live on drop nearly all).
+pub(crate) fn bound(deaths: &Deaths, repeats: usize, max_in_flight: usize) -> usize {
+    let in_flight = deaths.of(Role::Dispatcher) * max_in_flight;
+    println!("chaos: at most {in_flight} were in flight in dispatchers that died; fan-out wrote {repeats} again");
+    in_flight + repeats
 }
 
 /// The log resolves each expected pair to what the receivers and the dead letters say, and knows no other pair.
