@@ -1,25 +1,12 @@
 //! An endpoint as the dispatcher needs it: parsed, decrypted, with every default filled in.
 
 use crate::Options;
-use delivery_core::outcome::Dialect;
+use delivery_core::{outcome::Dialect, reserved_headers::is_reserved};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::{Keyring, View};
 use schemas::Endpoint;
 use signing::SigningSecret;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
-
-/// Headers that belong to the connection or to how a body is framed: the client sets them.
-const OF_THE_CONNECTION: [&str; 9] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// What an endpoint's status means here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +112,7 @@ impl Targets {
             status,
             dedicated_topic: endpoint.dedicated_topic,
             url: endpoint.url.clone(),
-            headers: self.own_headers(endpoint, &names),
+            headers: self.own_headers(endpoint, prefix),
             names,
             secret: self.secret(endpoint, &endpoint.signing_secret, "signing_secret"),
             previous: previous.and_then(|(sealed, expires_at_ms)| {
@@ -174,7 +161,7 @@ impl Targets {
         }
     }
 
-    fn own_headers(&self, endpoint: &Endpoint, ours: &HeaderNames) -> HeaderMap {
+    fn own_headers(&self, endpoint: &Endpoint, prefix: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if endpoint.status == "deleted" {
             return headers;
@@ -185,8 +172,7 @@ impl Targets {
                 continue;
             };
             if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
-                && !ours.contain(&name)
-                && !OF_THE_CONNECTION.contains(&name.as_str())
+                && !is_reserved(name.as_str(), prefix)
             {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -215,19 +201,6 @@ impl Target {
 }
 
 impl HeaderNames {
-    /// Whether a header of this name is ours alone, also on requests that go without it.
-    fn contain(&self, name: &HeaderName) -> bool {
-        let ours = [
-            &self.id,
-            &self.event_id,
-            &self.timestamp,
-            &self.signature,
-            &self.attempt,
-            &self.replay,
-        ];
-        ours.contains(&name) || name == "traceparent"
-    }
-
     /// A prefix that makes no header name falls back to the standard one; the configuration refuses it earlier.
     fn new(prefix: &str) -> Self {
         let name = |suffix: &'static str, standard: &'static str| {

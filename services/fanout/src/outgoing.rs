@@ -6,7 +6,7 @@ use crate::{
     rejection::Rejection,
 };
 use delivery_core::murmur2::partition;
-use event_model::{Envelope, Rendered, render};
+use event_model::{Envelope, Rendered, ids, render};
 use kafka_log::{Names, Outgoing};
 use schemas::{DeadLetter, Delivery, EncodeError, LogRecord, MatchedEndpoint, Settled, encode};
 
@@ -130,7 +130,8 @@ impl Matched {
             due_at_ms: 0,
             wait_since_ms: 0,
             hops: 0,
-            traceparent: event.traceparent.clone(),
+            // Requests always carry one.
+            traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
             attempts: Vec::new(),
         }
     }

@@ -81,7 +81,12 @@ async fn every_format_is_delivered_byte_for_byte() -> Result<()> {
             (delivery.generation, delivery.attempts_made, delivery.cause.as_str()),
             (0, 0, "event")
         );
-        assert_eq!(delivery.traceparent.as_deref(), (id == "evt_a").then_some(trace));
+        let own_trace = if id == "evt_a" {
+            trace.to_owned()
+        } else {
+            ids::traceparent(id)
+        };
+        assert_eq!(delivery.traceparent, Some(own_trace));
         assert_eq!(
             (delivery.source.topic.as_str(), delivery.tenant.as_str()),
             (auto.as_str(), tenant.as_str())

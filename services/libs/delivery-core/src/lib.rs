@@ -8,6 +8,7 @@ pub mod matching;
 pub mod murmur2;
 pub mod outcome;
 pub mod recent;
+pub mod reserved_headers;
 pub mod retry_after;
 pub mod schedule;
 pub mod tier;

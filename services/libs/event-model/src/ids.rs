@@ -23,6 +23,14 @@ pub fn delivery_id(event_id: &str, endpoint_id: &str) -> String {
     format!("dlv_{}", base32(&hash.finalize()))
 }
 
+/// A W3C `traceparent` for an event that came without one, not sampled: the same for all its deliveries and attempts.
+pub fn traceparent(event_id: &str) -> String {
+    let mut hash = Sha256::new();
+    hash_text(&mut hash, event_id);
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("00-{}-{}-00", &hex[..32], &hex[32..48])
+}
+
 /// Whether this is an endpoint id: `wh_` and a ULID in its canonical (upper case) form.
 pub fn is_endpoint_id(id: &str) -> bool {
     let Some(ulid) = id.strip_prefix("wh_") else {
@@ -64,6 +72,14 @@ mod tests {
             delivery_id("evt_1", "wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"),
             "dlv_E3C4N2G4C3RZ10DXNQ32SAJXDZ"
         );
+    }
+
+    #[test]
+    fn a_made_trace_context_is_valid_and_always_the_same() {
+        let made = traceparent("evt_1");
+        assert_eq!((made.as_str(), made.len()), (traceparent("evt_1").as_str(), 55));
+        assert!(made.starts_with("00-") && made.ends_with("-00"), "{made}");
+        assert_ne!(made, traceparent("evt_2"));
     }
 
     #[test]
