@@ -89,8 +89,13 @@ fn check_tenant(tenant: &Tenant) -> Checked {
     if let Some(prefix) = &tenant.header_prefix {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         require(
-            !prefix.is_empty() && prefix.len() <= 64 && prefix.chars().all(allowed),
-            || format!("header prefix {prefix:?} must be 1 to 64 lowercase letters, digits or '-'"),
+            (2..=40).contains(&prefix.len()) && prefix.ends_with('-') && prefix.chars().all(allowed),
+            || {
+                format!(
+                    "header prefix {prefix:?} must be 2 to 40 lowercase letters, digits or '-', and end with '-', such as \
+                     case-webhook-"
+                )
+            },
         )?;
     }
     let quotas = [
