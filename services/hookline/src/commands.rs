@@ -25,7 +25,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Keygen => return keygen::run(),
         _ => {}
     }
-    let config = connect::load(arguments.config.as_deref())?.config;
+    let required = match &arguments.command {
+        Command::Serve(arguments) => arguments.required_keys(),
+        _ => Vec::new(),
+    };
+    let config = connect::load(arguments.config.as_deref(), &required)?.config;
     if let Command::Serve(arguments) = arguments.command {
         return serve::run(&arguments, config).await;
     }

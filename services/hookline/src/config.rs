@@ -38,11 +38,15 @@ impl Loaded {
     }
 }
 
-/// Reads, merges and checks.
+/// Reads, merges and checks. `required` names keys without a default that the command can't do without.
 ///
 /// # Errors
 /// [`Problems`]: everything that is wrong, in the file and in the environment.
-pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+    required: &[&str],
+) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut collector = Collector::new(&mut problems);
     if let Some(path) = file {
@@ -59,6 +63,7 @@ pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, Stri
     values.extend(from_environment);
     values.extend(properties);
     check_together(&values, &mut problems);
+    check_required(required, &values, &mut problems);
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
@@ -173,6 +178,23 @@ fn check_together(values: &Layer, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(
                 "sources",
                 format!("{topic} is Hookline's own topic; name one that producers write to"),
+            ));
+        }
+    }
+}
+
+fn check_required(required: &[&str], values: &Layer, problems: &mut Vec<Problem>) {
+    for key in required.iter().filter_map(|name| keys::find(name)) {
+        let twin = format!("{}_file", key.name);
+        let is_wrong = |problem: &Problem| {
+            let at = problem.at.to_lowercase().replace("__", ".");
+            let at = at.strip_prefix("hookline_").unwrap_or(&at);
+            at == key.name || at == twin
+        };
+        if !values.contains_key(key.name) && !problems.iter().any(is_wrong) {
+            problems.push(Problem::new(
+                key.name,
+                format!("is required and not set: {}", key.meaning),
             ));
         }
     }

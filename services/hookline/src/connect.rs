@@ -8,11 +8,11 @@ use ledger::{Keyring, Ledger, Writer};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The merged configuration of the file, if any, and this process's environment.
-pub fn load(file: Option<&Path>) -> anyhow::Result<Loaded> {
+/// The merged configuration of the file, if any, and this process's environment, with these keys set at least.
+pub fn load(file: Option<&Path>, required: &[&str]) -> anyhow::Result<Loaded> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    Ok(config::load(file, environment)?)
+    Ok(config::load(file, environment, required)?)
 }
 
 /// The brokers, as the configuration says.

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod connect;
 mod failure;
+mod later;
 mod output;
 mod progress;
 
@@ -13,7 +14,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return later::report(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::anyhow!("can't start threads: {error}")),

@@ -24,6 +24,15 @@ fn wrong_usage_is_exit_status_2() {
         (vec!["serve"], "Usage"),
         (vec!["serve", "everything"], "invalid value"),
         (vec!["event", "send", "--http"], "comes with a later version"),
+        (vec!["doctor"], "comes with a later version"),
+        (
+            vec!["endpoint", "update", "wh_1", "--direct", "--ordering", "endpoint"],
+            "later version",
+        ),
+        (
+            vec!["endpoint", "list", "--direct", "--status", "deleted"],
+            "auto_disabled",
+        ),
         (vec!["dlq", "purge"], "--all"),
         (vec!["dlq", "list", "--since", "yesterday"], "--since"),
         (vec!["dlq", "list", "--reason", "bored"], "rejected_by_receiver"),
@@ -49,6 +58,34 @@ fn wrong_usage_is_exit_status_2() {
         let ended = hookline.run(&arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn invariant_5_a_refused_flag_does_not_repeat_its_secret() {
+    let hookline = Hookline::without_kafka();
+    for (flag, value, said) in [
+        ("--header", "authorization: Bearer hidden-value", "NAME=VALUE"),
+        ("--header", "authorization=Bearer hidden-value\n", "header's value"),
+        ("--signing-secret", "hidden-value", "whsec_"),
+        ("--signing-secret", "whsec_hidden-value", "base64"),
+    ] {
+        let create = "endpoint create --direct --tenant org_1 --url https://x.example/ --filter *";
+        let mut arguments = words(create);
+        arguments.extend([flag, value]);
+        let ended = hookline.run(&arguments);
+        assert_eq!(ended.status, 2, "{flag}: {}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{flag}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("hidden"), "{flag}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_role_without_the_keys_that_it_needs_names_them_all() {
+    let ended = Hookline::without_kafka().run(&["serve", "all"]);
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    for part in ["secrets.key: is required", "api.operator_key: is required"] {
+        assert!(ended.stderr.contains(part), "no {part} in {}", ended.stderr);
     }
 }
 
@@ -175,6 +212,20 @@ fn tenants_keys_and_endpoints_are_managed_over_kafka() {
         (&tenants[0]["id"], &tenants[0]["name"]),
         (&"org_acme".into(), &"Acme".into())
     );
+    let misspelt = hookline.run(&words(
+        "endpoint create --direct --tenant org_acme --url https://example.com/ --filter * --scopes valt",
+    ));
+    assert!(
+        misspelt.status == 2 && misspelt.stderr.contains("use agent"),
+        "{}",
+        misspelt.stderr
+    );
+    let prefix = hookline.run(&words("tenant create --direct Dashless --header-prefix case-webhook"));
+    assert!(
+        prefix.status == 1 && prefix.stderr.contains("end with '-'"),
+        "{}",
+        prefix.stderr
+    );
     let twice = hookline.run(&["tenant", "create", "--direct", "Again", "--id", "org_acme"]);
     assert_eq!(twice.status, 1, "{}", twice.stdout);
     keys(&hookline);
@@ -235,6 +286,14 @@ fn endpoints(hookline: &Hookline) -> String {
         (
             "--url https://example.com/ --filter ocr.job.created --scopes vault",
             "403",
+        ),
+        (
+            "--url https://example.com/ --filter * --header content-length=5",
+            "set by Hookline itself",
+        ),
+        (
+            "--url https://example.com/ --filter * --header webhook-id=mine",
+            "set by Hookline itself",
         ),
         (
             "--url https://example.com/ --filter cases.created",

@@ -18,8 +18,8 @@ pub enum Command {
 pub fn run(command: &Command, file: Option<&Path>) -> anyhow::Result<()> {
     match command {
         Command::Default => output::line(config::default_file().trim_end()),
-        Command::Show => output::line(connect::load(file)?.shown().trim_end()),
-        Command::Check => check(&connect::load(file)?.config),
+        Command::Show => output::line(connect::load(file, &[])?.shown().trim_end()),
+        Command::Check => check(&connect::load(file, &["secrets.key"])?.config),
     }
 }
 

@@ -6,14 +6,15 @@ mod flags;
 mod shown;
 
 use super::DirectFlag;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::connect::{self, Direct};
+use crate::failure::Usage;
 use crate::output::{self, OutputFlag};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use flags::{Fields, Unset};
-use ledger::Entity;
 use ledger::entities::is_deleted;
+use ledger::{Entity, View};
 use schemas::Endpoint;
 use serde_json::json;
 use shown::Shown;
@@ -58,8 +59,8 @@ pub struct Create {
     #[arg(long, alias = "scope", value_delimiter = ',')]
     scopes: Option<Vec<String>>,
     /// The secret to sign with (whsec_…), when receivers have one already
-    #[arg(long, value_name = "SECRET")]
-    signing_secret: Option<SigningSecret>,
+    #[arg(long, value_name = "SECRET", value_parser = Secret::read)]
+    signing_secret: Option<Secret>,
     #[command(flatten)]
     direct: DirectFlag,
     #[command(flatten)]
@@ -71,8 +72,8 @@ pub struct List {
     /// Of this tenant alone
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
-    /// In this state alone: active, paused, disabled or auto_disabled
-    #[arg(long)]
+    /// In this state alone
+    #[arg(long, value_parser = ["active", "paused", "disabled", "auto_disabled"])]
     status: Option<String>,
     #[command(flatten)]
     direct: DirectFlag,
@@ -100,8 +101,8 @@ pub struct RotateSecret {
     /// wh_…
     id: String,
     /// The new secret (whsec_…), when receivers have one already
-    #[arg(long, value_name = "SECRET")]
-    signing_secret: Option<SigningSecret>,
+    #[arg(long, value_name = "SECRET", value_parser = Secret::read)]
+    signing_secret: Option<Secret>,
     /// How long the old secret goes on signing too; 0 ends it at once
     #[arg(long, alias = "previous-secret-expires-in", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=2_592_000))]
     previous_secret_expires_in_sec: i64,
@@ -109,6 +110,11 @@ pub struct RotateSecret {
     direct: DirectFlag,
     #[command(flatten)]
     output: OutputFlag,
+}
+
+/// Refuses scopes that no event type needs.
+pub fn require_known_scopes(view: &View, scopes: &[String]) -> anyhow::Result<()> {
+    change::require_known_scopes(&change::catalogs(view), scopes)
 }
 
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -142,6 +148,7 @@ impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
         self.fields.require_for_create()?;
+        let secret = brought_or_new(self.signing_secret.as_ref())?;
         let keyring = connect::keyring(config)?;
         let direct = Direct::start(config).await?;
         let view = direct.ledger.view();
@@ -153,16 +160,14 @@ impl Create {
         };
         let catalogs = change::catalogs(&view);
         let mut endpoint = ledger::entities::new_endpoint(&tenant.id, "", Vec::new(), runtime::clock::now_ms());
+        if let Some(scopes) = &self.scopes {
+            change::require_known_scopes(&catalogs, scopes)?;
+        }
         endpoint.required_scopes = self
             .scopes
             .unwrap_or_else(|| change::all_scopes(&catalogs, &tenant.catalogs));
-        let judge = flags::Judge {
-            policy: connect::egress_policy(config),
-            catalogs: &catalogs,
-            tenant,
-        };
+        let judge = flags::Judge::new(config, &catalogs, tenant);
         self.fields.apply(&mut endpoint, &judge, Some(&keyring))?;
-        let secret = self.signing_secret.unwrap_or_else(SigningSecret::generate).expose();
         ledger::seal_signing_secret(&mut endpoint, &keyring, &secret);
         direct.writer.put(Entity::from(endpoint.clone()), Some(0)).await?;
         show_with_secret(&direct, &endpoint.id, &secret, "was made", self.output)
@@ -205,11 +210,7 @@ impl Update {
             let tenant = view
                 .tenant(&endpoint.tenant)
                 .with_context(|| format!("its tenant {} is gone", endpoint.tenant))?;
-            let judge = flags::Judge {
-                policy: connect::egress_policy(config),
-                catalogs: &catalogs,
-                tenant,
-            };
+            let judge = flags::Judge::new(config, &catalogs, tenant);
             let mut endpoint = endpoint.clone();
             self.unset.iter().for_each(|field| field.apply(&mut endpoint));
             self.fields.apply(&mut endpoint, &judge, keyring.as_ref())?;
@@ -227,9 +228,9 @@ impl Update {
 impl RotateSecret {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
+        let secret = brought_or_new(self.signing_secret.as_ref())?;
         let keyring = connect::keyring(config)?;
         let direct = Direct::start(config).await?;
-        let secret = self.signing_secret.unwrap_or_else(SigningSecret::generate).expose();
         let now_ms = runtime::clock::now_ms();
         let expires_at_ms = Some(self.previous_secret_expires_in_sec)
             .filter(|sec| *sec > 0)
@@ -242,6 +243,16 @@ impl RotateSecret {
         .await?;
         show_with_secret(&direct, &self.id, &secret, "has a new signing secret", self.output)
     }
+}
+
+/// The secret that the caller brought, or a new one.
+fn brought_or_new(brought: Option<&Secret>) -> anyhow::Result<String> {
+    let secret = brought.map_or_else(
+        || Ok(SigningSecret::generate()),
+        |text| SigningSecret::parse(text.reveal()),
+    );
+    let secret = secret.map_err(|error| Usage::error(format!("--signing-secret: {error}")))?;
+    Ok(secret.expose())
 }
 
 fn show_with_secret(direct: &Direct, id: &str, secret: &str, what: &str, output: OutputFlag) -> anyhow::Result<()> {

@@ -94,6 +94,7 @@ impl Create {
                 self.tenant
             );
         }
+        super::endpoint::require_known_scopes(&direct.ledger.view(), &self.scopes)?;
         let (key, plain) = ledger::entities::new_api_key(&self.tenant, self.scopes, expires_at_ms, now_ms);
         direct.writer.put(Entity::from(key.clone()), Some(0)).await?;
         let mut shown = Shown::new(&key);

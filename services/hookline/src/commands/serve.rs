@@ -44,6 +44,18 @@ pub struct Arguments {
     roles: Vec<Role>,
 }
 
+impl Arguments {
+    /// The keys without a default that these roles can't do without.
+    pub fn required_keys(&self) -> Vec<&'static str> {
+        let runs = |role| self.roles.iter().any(|asked| [role, Role::All].contains(asked));
+        match (runs(Role::Api), runs(Role::Dispatcher)) {
+            (true, _) => vec!["secrets.key", "api.operator_key"],
+            (false, true) => vec!["secrets.key"],
+            (false, false) => Vec::new(),
+        }
+    }
+}
+
 pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     let plan = Plan::new(&arguments.roles, config)?;
     let format = match plan.config.log.format.as_deref() {
@@ -174,8 +186,7 @@ impl Process {
     fn start_api(&mut self, config: &Config, readiness: &Readiness) {
         tracing::info!(
             listen = %config.api.listen,
-            has_operator_key = config.api.operator_key.is_some(),
-            "the REST API comes with a later version: nothing listens there, and api.operator_key is not needed yet"
+            "the REST API comes with a later version: nothing listens there"
         );
         let options = control_api::Options {
             clerk: options::clerk(config),

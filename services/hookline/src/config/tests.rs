@@ -18,6 +18,7 @@ fn with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Loaded, Proble
         variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        &[],
     )
 }
 
@@ -133,7 +134,7 @@ fn a_file_that_is_not_toml_is_reported_by_its_line_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("broken.toml");
     std::fs::write(&path, "[secrets]\nkey = \"hidden-value\n").expect("it can be written");
-    let problems = load(Some(&path), std::iter::empty()).expect_err("it is broken");
+    let problems = load(Some(&path), std::iter::empty(), &[]).expect_err("it is broken");
     assert!(problems.0[0].at.ends_with("broken.toml, line 2"), "{problems}");
     assert!(!problems.to_string().contains("hidden-value"), "{problems}");
 }
@@ -283,5 +284,30 @@ fn the_default_file_documents_every_key_and_loads_when_uncommented() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("default.toml");
     std::fs::write(&path, uncommented.join("\n")).expect("it can be written");
-    load(Some(&path), std::iter::empty()).expect("every default is right");
+    load(Some(&path), std::iter::empty(), &[]).expect("every default is right");
+}
+
+#[test]
+fn what_a_command_needs_is_missed_together_with_other_mistakes() {
+    let needed = ["secrets.key", "api.operator_key"];
+    let missed = |variables: &[(&str, &str)]| {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let problems = load(None, variables, &needed).expect_err("it has mistakes").0;
+        problems.into_iter().map(|problem| problem.at).collect::<Vec<_>>()
+    };
+    assert_eq!(missed(&[]), needed);
+    assert_eq!(
+        missed(&[("HOOKLINE_KAFKA__LANES", "0"), ("HOOKLINE_SECRETS__KEY", KEY)]),
+        ["HOOKLINE_KAFKA__LANES", "api.operator_key"]
+    );
+    assert_eq!(
+        missed(&[
+            ("HOOKLINE_SECRETS__KEY_FILE", "/nonexistent"),
+            ("HOOKLINE_API__OPERATOR_KEY", "k")
+        ]),
+        ["HOOKLINE_SECRETS__KEY_FILE"],
+        "what is there and wrong is not missing too"
+    );
 }

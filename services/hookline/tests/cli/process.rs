@@ -44,6 +44,7 @@ impl Hookline {
             .with("HOOKLINE_KAFKA__PREFIX", &prefix)
             .with("HOOKLINE_KAFKA__LANES", &LANES.to_string())
             .with("HOOKLINE_ADMIN__LISTEN", "127.0.0.1:0")
+            .with("HOOKLINE_API__OPERATOR_KEY", "the-operator")
     }
 
     fn new(brokers: String) -> Self {

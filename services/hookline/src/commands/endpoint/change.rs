@@ -1,6 +1,7 @@
 //! Changing an endpoint that others may be changing too, and what its change is judged by.
 
 use crate::connect::Direct;
+use crate::failure::Usage;
 use anyhow::{Context as _, bail};
 use event_model::Catalogs;
 use ledger::entities::is_deleted;
@@ -42,6 +43,22 @@ pub fn catalogs(view: &View) -> Catalogs {
         eprintln!("note: {error}");
     }
     catalogs
+}
+
+/// Refuses a scope that no type needs: misspelt, it would cover nothing without a word.
+pub fn require_known_scopes(catalogs: &Catalogs, scopes: &[String]) -> anyhow::Result<()> {
+    let every: Vec<_> = schemas::catalogs::all()
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let known = all_scopes(catalogs, &every);
+    match scopes.iter().find(|scope| !known.contains(scope)) {
+        None => Ok(()),
+        Some(unknown) => Err(Usage::error(format!(
+            "--scopes: there is no scope `{unknown}`; use {}",
+            known.join(", ")
+        ))),
+    }
 }
 
 /// Every scope that a type of these catalogs needs.
