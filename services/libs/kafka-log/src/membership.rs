@@ -9,6 +9,7 @@ use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata},
+    error::KafkaError,
     types::RDKafkaRespErr,
 };
 use std::{
@@ -114,14 +115,20 @@ struct Inner {
 }
 
 struct Events {
-    sender: mpsc::Sender<Ownership>,
-    /// Held while a commit is under way: a revoke waits for it, and what was revoked is committed no more.
+    /// None once the member's thread has ended: then the receiver learns that nothing will ever come.
+    sender: Mutex<Option<mpsc::Sender<Ownership>>>,
+    /// Locked for moments only, so anybody may ask.
     owned: Mutex<HashSet<TopicPartition>>,
+    /// Held while a commit is under way: a revoke waits for it, and what was revoked is committed no more.
+    committing: Mutex<()>,
+    /// An assignment could not be taken: this member can do nothing any more.
+    broken: AtomicBool,
     revoke_timeout: Duration,
 }
 
 impl Membership {
-    /// Joins the group. What happens to partitions arrives on the receiver; keep reading it.
+    /// Joins the group. What happens to partitions arrives on the receiver; keep reading it. It closes when the member
+    /// has left or can't go on: then join again, or end.
     pub fn join(
         connection: &Connection,
         options: &MembershipOptions,
@@ -150,8 +157,10 @@ impl Membership {
         }
         let (sender, receiver) = mpsc::channel(64);
         let events = Events {
-            sender,
-            owned: Mutex::new(HashSet::new()),
+            sender: Mutex::new(Some(sender)),
+            owned: Mutex::default(),
+            committing: Mutex::default(),
+            broken: AtomicBool::new(false),
             revoke_timeout: options.revoke_timeout,
         };
         let consumer: BaseConsumer<Events> = BaseConsumer::from_config_and_context(&config, events)
@@ -231,11 +240,17 @@ impl Drop for Membership {
 
 impl Inner {
     fn run(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
+        let _closes = Closes(self.consumer.context());
+        while !self.stop.load(Ordering::Relaxed) && !self.consumer.context().broken.load(Ordering::Relaxed) {
             match self.consumer.poll(Duration::from_millis(100)) {
                 None => {}
                 // Partitions are paused; what was fetched before the pause took hold is not for us.
                 Some(Ok(_)) => {}
+                // Such as another process with the same instance id: this client is finished.
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    tracing::error!(%error, "this group member can't go on");
+                    break;
+                }
                 Some(Err(error)) => tracing::warn!(%error, "group member"),
             }
         }
@@ -276,13 +291,17 @@ impl Inner {
     }
 
     fn commit_owned(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
-        let owned = self.consumer.context().owned.lock();
+        let context = self.consumer.context();
+        let _committing = context.committing.lock();
         let mut made = Vec::with_capacity(commits.len());
         let mut batch: Vec<Commit> = Vec::new();
-        for (owner, mut entries) in commits {
-            if owned.contains(&owner) {
-                batch.append(&mut entries);
-                made.push(owner);
+        {
+            let owned = context.owned.lock();
+            for (owner, mut entries) in commits {
+                if owned.contains(&owner) {
+                    batch.append(&mut entries);
+                    made.push(owner);
+                }
             }
         }
         commit_batches(&self.consumer, &batch)?;
@@ -309,7 +328,7 @@ fn commit_batches(consumer: &BaseConsumer<Events>, commits: &[Commit]) -> Result
 }
 
 impl ClientContext for Events {
-    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka group member");
     }
 }
@@ -336,7 +355,8 @@ impl Events {
             tracing::error!(%error, "set offsets of an assignment");
         }
         if let Err(error) = consumer.incremental_assign(list) {
-            tracing::error!(%error, "take an assignment");
+            tracing::error!(%error, "an assignment can't be taken");
+            self.broken.store(true, Ordering::Relaxed);
             return;
         }
         if partitions.is_empty() {
@@ -351,19 +371,18 @@ impl Events {
 
     fn unassign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<TopicPartition>) {
         if consumer.assignment_lost() {
+            // Told at once, also while a commit hangs: the brokers refuse that one.
             self.forget(&partitions);
             self.tell(Ownership::Lost(partitions));
         } else if !partitions.is_empty() {
             let (answer, commits) = std_mpsc::sync_channel(1);
             self.tell(Ownership::Revoked(partitions.clone(), answer));
             let last = commits.recv_timeout(self.revoke_timeout).unwrap_or_default();
-            let mut owned = self.owned.lock();
+            let _committing = self.committing.lock();
             if let Err(error) = commit_batches(consumer, &last) {
                 tracing::warn!(%error, "last commit of revoked partitions; their new owner may repeat what was in flight");
             }
-            for partition in &partitions {
-                owned.remove(partition);
-            }
+            self.forget(&partitions);
         }
         if let Err(error) = consumer.incremental_unassign(list) {
             tracing::error!(%error, "give up an assignment");
@@ -378,9 +397,19 @@ impl Events {
     }
 
     fn tell(&self, event: Ownership) {
+        let sender = self.sender.lock().clone();
         // The receiver is gone only while its owner stops: then nobody works on the partitions any more.
-        if self.sender.blocking_send(event).is_err() {
+        if sender.is_none_or(|sender| sender.blocking_send(event).is_err()) {
             tracing::debug!("ownership changed after its owner stopped");
         }
+    }
+}
+
+/// Closes the owner's channel when the member's thread ends, however it ends.
+struct Closes<'a>(&'a Events);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        self.0.sender.lock().take();
     }
 }

@@ -1,8 +1,14 @@
 //! Records that are gone before they were read: counted and raised, never passed over in silence.
 
-use super::worker::{CALL_TIMEOUT, Worker};
-use crate::TopicPartition;
-use rdkafka::{Offset, consumer::Consumer};
+use super::worker::{CALL_TIMEOUT, Worker, one};
+use crate::{Error, TopicPartition};
+use rdkafka::consumer::Consumer;
+use std::time::{Duration, Instant};
+
+/// Between two looks at what can't be repaired yet.
+const REPAIR_AGAIN: Duration = Duration::from_secs(1);
+/// How long a log may end before the offset to read until it is taken for a fact.
+const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Notes that the records in `wanted..first` of a partition were deleted before anybody read them. The number of
 /// offsets is an upper bound of the records: transaction markers occupy offsets too.
@@ -39,34 +45,86 @@ fn class(topic: &str) -> &'static str {
         .unwrap_or("source")
 }
 
+/// A partition that the client may have stopped fetching.
+pub(super) struct Repair {
+    partition: TopicPartition,
+    since: Instant,
+}
+
 impl Worker {
-    /// Finds the partitions whose next offset is no longer kept, raises it, and goes on at the first one kept.
-    pub(super) fn repair_gaps(&mut self) {
-        let Self {
-            consumer,
-            offsets,
-            readings,
-            ..
-        } = self;
-        for (partition, reading) in readings.iter_mut() {
-            let number = partition.partition;
-            let Ok((first, end)) = offsets.fetch_watermarks(&partition.topic, number, CALL_TIMEOUT) else {
-                continue;
-            };
-            let next = reading.next;
-            let to = if next < first {
-                note(&partition, next, first);
-                first
-            } else if next > end {
-                tracing::error!(%partition, next, end, "the log ends before the offset to read: was the topic recreated?");
-                end
-            } else {
-                continue;
-            };
-            if let Err(error) = consumer.seek(&partition.topic, number, Offset::Offset(to), CALL_TIMEOUT) {
-                tracing::error!(%partition, %error, "seek past a gap");
+    /// A partition's next offset is out of range: the client fetches it no more and doesn't say which it is, so all are
+    /// looked at.
+    pub(super) fn plan_repairs(&mut self) {
+        let since = Instant::now();
+        let all = self.readings.iter_mut().map(|(partition, _)| Repair { partition, since });
+        let mut planned: Vec<Repair> = std::mem::take(&mut self.repairs);
+        for repair in all {
+            if !planned.iter().any(|p| p.partition == repair.partition) {
+                planned.push(repair);
             }
-            reading.next = to;
         }
+        self.repairs = planned;
+        self.repair_at = self.repair_at.max(since);
+    }
+
+    /// Begins anew with the planned partitions: where they were, or past a gap, which is raised. What the brokers can't
+    /// tell now is tried again.
+    pub(super) fn repair_gaps(&mut self) {
+        self.repair_at = Instant::now() + REPAIR_AGAIN;
+        let planned = std::mem::take(&mut self.repairs);
+        for repair in planned {
+            if !self.repair(&repair) {
+                self.repairs.push(repair);
+            }
+        }
+    }
+
+    fn repair(&mut self, repair: &Repair) -> bool {
+        let partition = &repair.partition;
+        let Some(reading) = self.readings.get_mut(&partition.topic, partition.partition) else {
+            return true;
+        };
+        let range = self
+            .offsets
+            .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT);
+        let (first, end) = match range {
+            Ok(range) => range,
+            Err(error) => {
+                tracing::warn!(%partition, %error, "can't tell whether records are missing; trying again");
+                return false;
+            }
+        };
+        let next = reading.next;
+        if next < first {
+            note(partition, next, first);
+            reading.next = first;
+        } else if next > end {
+            // A new leader may not know yet how far its partition was acknowledged.
+            if repair.since.elapsed() < LEADER_PATIENCE {
+                return false;
+            }
+            tracing::error!(%partition, next, end, "the log ends before the offset to read: was the topic recreated?");
+            reading.next = end;
+        }
+        let (offset, paused) = (reading.next, reading.paused);
+        match self.begin_anew(partition, offset, paused) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%partition, %error, "reading can't begin anew; trying again");
+                false
+            }
+        }
+    }
+
+    /// A seek would be refused: the client has stopped this partition.
+    fn begin_anew(&self, partition: &TopicPartition, offset: i64, paused: bool) -> Result<(), Error> {
+        let list = one(partition, offset)?;
+        let failed = |e| Error::from_kafka(&e, &partition.to_string());
+        self.consumer.incremental_unassign(&list).map_err(failed)?;
+        self.consumer.incremental_assign(&list).map_err(failed)?;
+        if paused {
+            self.consumer.pause(&list).map_err(failed)?;
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! The reader's thread: one poll loop over all its partitions.
 
 use super::{
-    Command, Item, ReadOptions, ReaderOptions, Start, gaps,
+    Command, Item, ReadOptions, ReaderOptions, Start,
+    gaps::{self, Repair},
     message::{Detached, detach},
     readings::{Reading, Readings},
 };
@@ -13,7 +14,10 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 use tokio::sync::mpsc;
 
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,11 +26,24 @@ const POLL: Duration = Duration::from_millis(10);
 /// What a record occupies beside its key and value.
 const RECORD_OVERHEAD_BYTES: usize = 256;
 
-pub(super) struct Quiet;
+pub(super) struct Quiet {
+    /// Of topics that are deleted while they are read, which is no news: whoever reads them looks whether they exist.
+    short_lived: String,
+}
+
+impl Quiet {
+    fn is_no_news(&self, code: Option<RDKafkaErrorCode>, reason: &str) -> bool {
+        code.is_some_and(says_gone) && reason.starts_with(&self.short_lived)
+    }
+}
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka reader");
+        if self.is_no_news(error.rdkafka_error_code(), reason) {
+            tracing::debug!(%error, reason, "kafka reader");
+        } else {
+            tracing::warn!(%error, reason, "kafka reader");
+        }
     }
 }
 impl ConsumerContext for Quiet {}
@@ -38,6 +55,8 @@ pub(super) struct Worker {
     commands: mpsc::Receiver<Command>,
     pub(super) readings: Readings,
     paused: usize,
+    pub(super) repairs: Vec<Repair>,
+    pub(super) repair_at: Instant,
 }
 
 pub(super) fn spawn(
@@ -66,14 +85,20 @@ pub(super) fn spawn(
             ("auto.offset.reset", "error"),
         ],
     );
-    let make =
-        || BaseConsumer::from_config_and_context(&config, Quiet).map_err(|e| Error::from_kafka(&e, "create a reader"));
+    let make = || {
+        let context = Quiet {
+            short_lived: connection.names().endpoint_prefix(),
+        };
+        BaseConsumer::from_config_and_context(&config, context).map_err(|e| Error::from_kafka(&e, "create a reader"))
+    };
     let worker = Worker {
         consumer: make()?,
         offsets: make()?,
         commands,
         readings: Readings::default(),
         paused: 0,
+        repairs: Vec::new(),
+        repair_at: Instant::now(),
     };
     thread::Builder::new()
         .name(format!("read {}", options.name))
@@ -118,6 +143,9 @@ impl Worker {
             };
             if self.paused > 0 {
                 self.resume();
+            }
+            if !self.repairs.is_empty() && Instant::now() >= self.repair_at {
+                self.repair_gaps();
             }
         }
     }
@@ -191,6 +219,8 @@ impl Worker {
         };
         if reading.paused {
             self.paused -= 1;
+            // The client remembers a pause beyond the assignment: it would never read the partition again.
+            self.set_paused(partition, false);
         }
         let removed = one(partition, 0).and_then(|list| {
             self.consumer
@@ -278,18 +308,39 @@ impl Worker {
 
     fn failed(&mut self, error: &KafkaError) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.repair_gaps(),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                tracing::debug!(%error, "a topic being read is gone");
-            }
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.plan_repairs(),
+            // The client's own report names the topic.
+            Some(code) if says_gone(code) => tracing::debug!(%error, "a topic being read is gone"),
             _ => tracing::warn!(%error, "reading"),
         }
     }
 }
 
-fn one(partition: &TopicPartition, offset: i64) -> Result<TopicPartitionList, Error> {
+fn says_gone(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
+}
+
+pub(super) fn one(partition: &TopicPartition, offset: i64) -> Result<TopicPartitionList, Error> {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset))
         .map_err(|e| Error::Other(format!("offset {offset} of {partition}: {e}")))?;
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_endpoints_topic_goes_without_a_warning() {
+        let context = Quiet {
+            short_lived: "hookline.endpoint.".to_owned(),
+        };
+        let gone = Some(RDKafkaErrorCode::UnknownTopicOrPartition);
+        assert!(context.is_no_news(gone, "hookline.endpoint.wh_1.1 [0]: topic does not exist"));
+        assert!(!context.is_no_news(gone, "hookline.lanes [0]: topic does not exist"));
+        let denied = Some(RDKafkaErrorCode::TopicAuthorizationFailed);
+        assert!(!context.is_no_news(denied, "hookline.endpoint.wh_1.1 [0]: denied"));
+    }
 }

@@ -106,6 +106,60 @@ async fn a_gap_is_passed_over_loudly_and_reading_goes_on() {
     assert_eq!(next_value(&mut items).await, "c");
 }
 
+/// Reads through a window of three records, which is full when this returns.
+async fn read_until_full(setup: &Setup, reader: &kafka_log::Reader, topic: &str) -> mpsc::Receiver<Item> {
+    let values: Vec<String> = (0..100).map(|n| format!("{n:04}-{}", "x".repeat(1000))).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    write(&setup.producer(), topic, 0, &values).await;
+    let (sink, items) = mpsc::channel(200);
+    let options = ReadOptions {
+        window_bytes: 3_500,
+        ..ReadOptions::new(Start::Beginning)
+    };
+    reader
+        .add(TopicPartition::new(topic, 0), options, sink)
+        .await
+        .expect("begin to read");
+    let full = async {
+        while items.len() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, full).await.expect("the window fills");
+    items
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_comes_while_reading_is_passed_over() {
+    let setup = Setup::new();
+    let topic = setup.topic("late-gap", 1).await;
+    let reader = setup.reader();
+    let mut items = read_until_full(&setup, &reader, &topic).await;
+    setup
+        .admin
+        .delete_records(&[(TopicPartition::new(topic.as_str(), 0), 90)])
+        .await
+        .expect("truncate");
+    loop {
+        let value = next_value(&mut items).await;
+        if value.starts_with("0099") {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paused_when_it_was_removed_is_read_again() {
+    let setup = Setup::new();
+    let topic = setup.topic("paused", 1).await;
+    let reader = setup.reader();
+    let held = read_until_full(&setup, &reader, &topic).await;
+    reader.remove(vec![TopicPartition::new(topic.as_str(), 0)]).await;
+    let mut again = read_from(&reader, &topic, 0, Start::Offset(50)).await;
+    assert!(next_value(&mut again).await.starts_with("0050"));
+    drop(held);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_removed_arrives_no_more() {
     let setup = Setup::new();
