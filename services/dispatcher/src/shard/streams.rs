@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     /// Read, while the tracker has no room.
     stalled: VecDeque<Record>,
     removed: bool,
+    /// Its topic was not there when somebody last looked.
+    is_missing: bool,
 }
 
 /// All of them. A stream keeps its index for the shard's life.
@@ -190,6 +192,7 @@ impl Shard {
                 committing: None,
                 stalled: VecDeque::new(),
                 removed: false,
+                is_missing: false,
             });
         }
         // Also for what has nothing to do: offsets expire seven days after their last commit.
@@ -221,24 +224,36 @@ impl Shard {
             .and_then(|id| self.ctx.targets.find(&view, &id))
             .is_some_and(|target| target.status != Status::Deleted);
         if live {
-            tracing::error!(%partition, "the dedicated topic of a live endpoint is missing; was it deleted by hand?");
+            report_missing(partition);
         }
     }
 
-    /// Stops reading the topics of deleted endpoints that the janitor has removed: those not among `existing`.
+    /// Stops reading the topics of deleted endpoints that the janitor has removed: those not among `existing`. One that
+    /// is missing and shouldn't be is reported at the second time, because it may be younger than the list.
     pub(super) async fn close_gone_topics(&mut self, existing: &BTreeSet<String>) {
         let view = self.ctx.ledger.view();
-        let gone: Vec<Arc<str>> = self
-            .streams
-            .iter()
-            .filter(|s| s.class == Class::Dedicated && s.tracker.outstanding() == 0 && s.stalled.is_empty())
-            .map(|s| s.partition.topic.clone())
-            .filter(|topic| !existing.contains(&**topic))
-            .filter(|topic| {
-                let id = self.ctx.names.parse_endpoint(topic).map(|(id, _)| id);
-                id.is_some_and(|id| view.endpoint(id).is_none_or(|e| e.status == "deleted"))
-            })
-            .collect();
+        let names = &self.ctx.names;
+        let lives_here = |topic: &str| {
+            let endpoint = names
+                .parse_endpoint(topic)
+                .and_then(|(id, n)| Some((view.endpoint(id)?, n)));
+            endpoint.is_some_and(|(endpoint, n)| endpoint.status != "deleted" && endpoint.dedicated_topic == Some(n))
+        };
+        let mut gone: Vec<Arc<str>> = Vec::new();
+        for stream in self.streams.iter_mut().filter(|s| s.class == Class::Dedicated) {
+            let topic = &stream.partition.topic;
+            let was_missing = std::mem::replace(&mut stream.is_missing, !existing.contains(&**topic));
+            if !stream.is_missing {
+                continue;
+            }
+            if !lives_here(topic) {
+                if stream.tracker.outstanding() == 0 && stream.stalled.is_empty() {
+                    gone.push(topic.clone());
+                }
+            } else if was_missing {
+                report_missing(&stream.partition);
+            }
+        }
         for topic in gone {
             if let Some(partition) = self.streams.remove(&topic) {
                 self.ctx.readers.remove(Class::Dedicated, vec![partition]).await;
@@ -260,4 +275,8 @@ impl Shard {
             }
         }
     }
+}
+
+fn report_missing(partition: &TopicPartition) {
+    tracing::error!(%partition, "the dedicated topic of a live endpoint is missing; was it deleted by hand?");
 }
