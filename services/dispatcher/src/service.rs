@@ -25,6 +25,9 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
+/// How long a log record waits for others: what it holds up is a commit, not the next request, and brokers
+/// work by the batch.
+const LOG_LINGER: Duration = Duration::from_millis(10);
 /// How long requests may still run when a joiner is to get their shard.
 const REVOKE_GRACE: Duration = Duration::from_millis(1000);
 /// How long after that the membership waits for the last commits.
@@ -79,7 +82,7 @@ impl Service {
             ledger,
             targets: Targets::new(keyring, &options),
             admin: Admin::new(connection)?,
-            producer: Producer::new(connection)?,
+            producer: Producer::with_linger(connection, LOG_LINGER)?,
             client,
             readers: Readers::start(connection)?,
             committer: Committer::start(membership.clone()),
@@ -210,7 +213,7 @@ impl Service {
         loop {
             tokio::select! {
                 _ = &mut finished => break,
-                event = self.ownership.recv() => if let Some(Ownership::Revoked(lanes, answer)) = event {
+                Some(event) = self.ownership.recv() => if let Ownership::Revoked(lanes, answer) = event {
                     // A joiner gets them: like any other time, what is quick is waited for.
                     let revoked = lanes.iter().filter_map(|l| draining.remove(&l.partition)).collect();
                     tokio::spawn(hurry(revoked, answer));
@@ -245,7 +248,10 @@ async fn commit_last(membership: &Membership, lane: TopicPartition, commits: Vec
     for _ in 0..LAST_COMMIT_TRIES {
         match membership.commit(vec![(lane.clone(), commits.clone())]).await {
             Ok(_) => return,
-            Err(error) if error.is_retryable() => tokio::time::sleep(LAST_COMMIT_PAUSE).await,
+            // Also refused when a rebalance has just begun, and the lane may well stay here.
+            Err(error) if error.is_retryable() || (error.is_fenced() && membership.owns(&lane)) => {
+                tokio::time::sleep(LAST_COMMIT_PAUSE).await;
+            }
             Err(error) => {
                 tracing::warn!(shard = lane.partition, %error, "the last commit failed; what was in flight may be repeated");
                 return;

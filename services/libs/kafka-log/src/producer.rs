@@ -112,10 +112,17 @@ pub struct Producer {
 }
 
 impl Producer {
+    /// For whom each millisecond counts: records wait at most 2 ms for others.
     pub fn new(connection: &Connection) -> Result<Self, Error> {
+        Self::with_linger(connection, Duration::from_millis(2))
+    }
+
+    /// Records wait up to `linger` for others to the same partition: the brokers' work is per batch, not per record.
+    pub fn with_linger(connection: &Connection, linger: Duration) -> Result<Self, Error> {
+        let linger_ms = linger.as_millis().to_string();
         let config = connection.client(
             &[
-                ("linger.ms", "2"),
+                ("linger.ms", linger_ms.as_str()),
                 ("message.timeout.ms", "30000"),
                 ("topic.metadata.propagation.max.ms", "3000"),
                 ("compression.type", "lz4"),
