@@ -63,6 +63,7 @@ pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         None => Format::Auto,
     };
     logging::init(format, &plan.config.log.level)?;
+    runtime::panics::abort_on_panic();
     let metrics = runtime::metrics::install();
     let stop = runtime::shutdown::on_signal()?;
     let admin = Admin::bind(plan.config.admin.listen).await?;

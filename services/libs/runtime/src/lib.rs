@@ -6,6 +6,7 @@ pub mod clock;
 pub mod crash;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod readiness;
 pub mod shutdown;
 pub mod supervise;
