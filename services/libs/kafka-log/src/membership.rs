@@ -3,17 +3,18 @@
 //! Its thread polls for ever, so the member stays in the group whatever its owner does. Partitions are assigned
 //! paused; reading them is a [`crate::Reader`]'s work.
 
+mod rebalance;
+
 use crate::{Connection, Error, TopicPartition};
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata},
     error::KafkaError,
-    types::RDKafkaRespErr,
 };
+use rebalance::{Closes, Events};
 use std::{
-    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -112,18 +113,6 @@ pub struct Membership {
 struct Inner {
     consumer: BaseConsumer<Events>,
     stop: AtomicBool,
-}
-
-struct Events {
-    /// None once the member's thread has ended: then the receiver learns that nothing will ever come.
-    sender: Mutex<Option<mpsc::Sender<Ownership>>>,
-    /// Locked for moments only, so anybody may ask.
-    owned: Mutex<HashSet<TopicPartition>>,
-    /// Held while a commit is under way: a revoke waits for it, and what was revoked is committed no more.
-    committing: Mutex<()>,
-    /// An assignment could not be taken: this member can do nothing any more.
-    broken: AtomicBool,
-    revoke_timeout: Duration,
 }
 
 impl Membership {
@@ -293,19 +282,39 @@ impl Inner {
     fn commit_owned(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
         let context = self.consumer.context();
         let _committing = context.committing.lock();
-        let mut made = Vec::with_capacity(commits.len());
-        let mut batch: Vec<Commit> = Vec::new();
-        {
+        let entitled: Vec<(TopicPartition, Vec<Commit>)> = {
             let owned = context.owned.lock();
-            for (owner, mut entries) in commits {
-                if owned.contains(&owner) {
-                    batch.append(&mut entries);
-                    made.push(owner);
+            commits.into_iter().filter(|(owner, _)| owned.contains(owner)).collect()
+        };
+        let all: Vec<Commit> = entitled.iter().flat_map(|(_, entries)| entries.clone()).collect();
+        match commit_batches(&self.consumer, &all) {
+            Err(error) if !error.is_fenced() && !error.is_retryable() => self.commit_each(entitled),
+            result => result.map(|()| entitled.into_iter().map(|(owner, _)| owner).collect()),
+        }
+    }
+
+    /// One partition's refusal is the whole request's error: the others must not wait for it. A topic that is gone has
+    /// no offsets to keep.
+    fn commit_each(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
+        let mut made = Vec::with_capacity(commits.len());
+        let mut refused = None;
+        for (owner, entries) in commits {
+            let refusal = entries.iter().find_map(|entry| {
+                let result = commit_batches(&self.consumer, std::slice::from_ref(entry));
+                result.err().filter(|error| !matches!(error, Error::UnknownTopic(_)))
+            });
+            match refusal {
+                None => made.push(owner),
+                Some(error) => {
+                    tracing::warn!(%owner, %error, "offsets refused");
+                    refused = Some(error);
                 }
             }
         }
-        commit_batches(&self.consumer, &batch)?;
-        Ok(made)
+        match refused {
+            Some(error) if made.is_empty() => Err(error),
+            _ => Ok(made),
+        }
     }
 }
 
@@ -325,91 +334,4 @@ fn commit_batches(consumer: &BaseConsumer<Events>, commits: &[Commit]) -> Result
         start = end;
     }
     Ok(())
-}
-
-impl ClientContext for Events {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka group member");
-    }
-}
-
-impl ConsumerContext for Events {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions: Vec<TopicPartition> = list
-            .elements()
-            .iter()
-            .map(|e| TopicPartition::new(e.topic(), e.partition()))
-            .collect();
-        if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, list, partitions);
-        } else {
-            self.unassign(consumer, list, partitions);
-        }
-    }
-}
-
-impl Events {
-    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList, partitions: Vec<TopicPartition>) {
-        // An explicit offset asks nothing of the brokers; the partition is paused, so it is never read from there.
-        if let Err(error) = list.set_all_offsets(Offset::Offset(0)) {
-            tracing::error!(%error, "set offsets of an assignment");
-        }
-        if let Err(error) = consumer.incremental_assign(list) {
-            tracing::error!(%error, "an assignment can't be taken");
-            self.broken.store(true, Ordering::Relaxed);
-            return;
-        }
-        if partitions.is_empty() {
-            return;
-        }
-        if let Err(error) = consumer.pause(list) {
-            tracing::error!(%error, "pause an assignment");
-        }
-        self.owned.lock().extend(partitions.iter().cloned());
-        self.tell(Ownership::Assigned(partitions));
-    }
-
-    fn unassign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<TopicPartition>) {
-        if consumer.assignment_lost() {
-            // Told at once, also while a commit hangs: the brokers refuse that one.
-            self.forget(&partitions);
-            self.tell(Ownership::Lost(partitions));
-        } else if !partitions.is_empty() {
-            let (answer, commits) = std_mpsc::sync_channel(1);
-            self.tell(Ownership::Revoked(partitions.clone(), answer));
-            let last = commits.recv_timeout(self.revoke_timeout).unwrap_or_default();
-            let _committing = self.committing.lock();
-            if let Err(error) = commit_batches(consumer, &last) {
-                tracing::warn!(%error, "last commit of revoked partitions; their new owner may repeat what was in flight");
-            }
-            self.forget(&partitions);
-        }
-        if let Err(error) = consumer.incremental_unassign(list) {
-            tracing::error!(%error, "give up an assignment");
-        }
-    }
-
-    fn forget(&self, partitions: &[TopicPartition]) {
-        let mut owned = self.owned.lock();
-        for partition in partitions {
-            owned.remove(partition);
-        }
-    }
-
-    fn tell(&self, event: Ownership) {
-        let sender = self.sender.lock().clone();
-        // The receiver is gone only while its owner stops: then nobody works on the partitions any more.
-        if sender.is_none_or(|sender| sender.blocking_send(event).is_err()) {
-            tracing::debug!("ownership changed after its owner stopped");
-        }
-    }
-}
-
-/// Closes the owner's channel when the member's thread ends, however it ends.
-struct Closes<'a>(&'a Events);
-
-impl Drop for Closes<'_> {
-    fn drop(&mut self) {
-        self.0.sender.lock().take();
-    }
 }

@@ -56,7 +56,10 @@ impl Worker {
     /// looked at.
     pub(super) fn plan_repairs(&mut self) {
         let since = Instant::now();
-        let all = self.readings.iter_mut().map(|(partition, _)| Repair { partition, since });
+        let all = self
+            .readings
+            .iter_mut()
+            .map(|(partition, _)| Repair { partition, since });
         let mut planned: Vec<Repair> = std::mem::take(&mut self.repairs);
         for repair in all {
             if !planned.iter().any(|p| p.partition == repair.partition) {

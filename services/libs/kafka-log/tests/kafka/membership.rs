@@ -111,6 +111,66 @@ async fn a_member_commits_for_topics_that_come_with_its_partition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_gone_holds_up_no_other_commit() {
+    let setup = Setup::new();
+    let lanes = setup.topic("lanes", 2).await;
+    let options = MembershipOptions::new(setup.name("group"), vec![lanes.clone()]);
+    let (member, mut events) = Membership::join(&setup.connection, &options).expect("join");
+    let owned = assigned(&mut events, 2).await;
+    let gone = TopicPartition::new(setup.name("endpoint.gone.1"), 0);
+    let mut commits: Vec<_> = owned.iter().map(|p| commit(p, 3, "")).collect();
+    commits[0].1.insert(0, commit(&gone, 1, "").1.remove(0));
+    let mut made = member.commit(commits).await.expect("the others are committed");
+    made.sort();
+    let mut wanted = owned.clone();
+    wanted.sort();
+    assert_eq!(made, wanted);
+    for committed in member.committed(owned).await.expect("committed") {
+        assert_eq!(committed.offset, Some(3));
+    }
+    member.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_learns_that_a_member_has_left() {
+    let setup = Setup::new();
+    let topic = setup.topic("left", 1).await;
+    let options = MembershipOptions::new(setup.name("group"), vec![topic]);
+    let (member, mut events) = Membership::join(&setup.connection, &options).expect("join");
+    assigned(&mut events, 1).await;
+    let leaving = tokio::spawn(async move { member.leave().await });
+    let closed = async {
+        while let Some(event) = events.recv().await {
+            if let Ownership::Revoked(_, answer) = event {
+                let _ = answer.send(Vec::new());
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("the channel closes");
+    leaving.await.expect("it has left");
+}
+
+/// A second process with the same instance id takes its place: the first must not look alive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_place_was_taken_says_so() {
+    let setup = Setup::new();
+    let topic = setup.topic("static", 1).await;
+    let mut options = MembershipOptions::new(setup.name("group"), vec![topic]);
+    options.instance_id = Some("one".into());
+    let (_first, mut events) = Membership::join(&setup.connection, &options).expect("join");
+    assigned(&mut events, 1).await;
+    let (second, mut second_events) = Membership::join(&setup.connection, &options).expect("join");
+    assigned(&mut second_events, 1).await;
+    let closed = async { while events.recv().await.is_some() {} };
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("the channel closes");
+    second.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_commits_go_in_batches_that_the_brokers_take() {
     let setup = Setup::new();
     let topic = setup.topic("many", 300).await;
