@@ -77,11 +77,15 @@ impl Projection {
     /// A snapshot that holds everything `reached` does.
     fn at(&self, reached: &View) -> Arc<Snapshot> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.snapshot.ledger_version < reached.position() {
-            let changes = state.drain();
+        // A view stands a moment before its changes are told: a snapshot may have been made in between, so what was
+        // told counts, and not only how far the view is.
+        let changes = state.drain();
+        let nothing_new = changes.as_ref().is_some_and(Vec::is_empty);
+        if !nothing_new || state.snapshot.ledger_version < reached.position() {
             let view = self.ledger.view();
+            let ledger_version = reached.position().max(state.snapshot.ledger_version);
             let snapshot = match changes {
-                Some(changes) => state.snapshot.with(&changes, view, reached.position()),
+                Some(changes) => state.snapshot.with(&changes, view, ledger_version),
                 None => Snapshot::build(view),
             };
             state.snapshot = Arc::new(snapshot);

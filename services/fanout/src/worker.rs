@@ -164,8 +164,9 @@ impl Worker {
                     self.committed = Some((self.next, ledger_version));
                     return Ok(());
                 }
-                Err(error) if error.is_fenced() => return Err(Error::Stopped),
-                Err(error) if error.is_retryable() => {
+                // Refused while the group is being rebalanced, and the partition may well stay here: when it does, nobody
+                // says so again. When it doesn't, the next commit isn't made.
+                Err(error) if error.is_retryable() || error.is_fenced() => {
                     tracing::warn!(partition = %self.partition, %error, "committing again");
                 }
                 Err(error) => return Err(error.into()),
