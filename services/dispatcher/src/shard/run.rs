@@ -4,6 +4,7 @@ use super::{ASK_AGAIN_AFTER, Command, Shard, admit::Arrived};
 use crate::{commit::Answer, readers::Class, target::Status};
 use kafka_log::{Item, TopicPartition};
 use std::{
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -15,6 +16,8 @@ use tokio::{
 
 /// How often what has waited too long in memory is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How soon a dedicated topic that wasn't there is looked for once more.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Offsets are committed again this often, because they expire.
 const COMMIT_AGAIN_EVERY: Duration = Duration::from_secs(86_400);
 
@@ -155,8 +158,37 @@ impl Shard {
                 // The asker may have given up.
                 let _ = reply.send(committed);
             }
-            Command::Existing(topics) => self.close_gone_topics(&topics).await,
+            Command::Existing(topics) => {
+                self.close_gone_topics(&topics).await;
+                self.read_found_topics(&topics).await;
+            }
         }
+    }
+
+    /// Begins to read dedicated topics that are there now, but weren't when their endpoints were learned of: brokers
+    /// hear of a new topic one after the other.
+    async fn read_found_topics(&mut self, existing: &BTreeSet<String>) {
+        let view = self.ctx.ledger.view();
+        let unread = view.endpoints().any(|endpoint| {
+            endpoint.dedicated_topic.is_some_and(|number| {
+                let topic = self.ctx.names.endpoint(&endpoint.id, number);
+                existing.contains(&topic)
+                    && self.ctx.shard_of(&endpoint.id) == self.number
+                    && self.streams.index(&topic).is_none()
+            })
+        });
+        if unread {
+            self.endpoints_changed().await;
+        }
+    }
+
+    /// Soon looks once more for a dedicated topic that wasn't there.
+    fn look_again_soon(&self) {
+        let stale = self.stale.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            stale.store(true, Ordering::Relaxed);
+        });
     }
 
     /// Any endpoint may have changed.
@@ -189,6 +221,13 @@ impl Shard {
                 if self.interrupted_within(ASK_AGAIN_AFTER).await {
                     return;
                 }
+            }
+            if self
+                .streams
+                .index(&self.ctx.names.endpoint(endpoint_id, number))
+                .is_none()
+            {
+                self.look_again_soon();
             }
         }
         let waiting = self.queues.take_all(endpoint_id);

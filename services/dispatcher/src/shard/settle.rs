@@ -40,6 +40,15 @@ impl Shard {
         self.commit_soon();
     }
 
+    /// What is being committed counts as not committed.
+    pub(super) fn commit_again(&mut self) {
+        for stream in self.streams.iter_mut() {
+            if stream.committing.take().is_some() {
+                stream.tracker.commit_failed();
+            }
+        }
+    }
+
     /// Everything done and not yet committed.
     pub(super) fn take_commits(&mut self) -> Vec<Commit> {
         self.streams

@@ -45,5 +45,7 @@ impl Shard {
             tokio::spawn(job.run());
         }
         self.starved = false;
+        // Others may be waiting for it.
+        self.spare = None;
     }
 }

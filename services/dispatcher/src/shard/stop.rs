@@ -50,6 +50,8 @@ impl Shard {
         }
         match self.stopping.take() {
             Some(stopping) => {
+                // A commit still under way may come too late: these include what it says.
+                self.commit_again();
                 let commits = self.take_commits();
                 for reply in stopping.replies {
                     // Nobody may be waiting any more.

@@ -9,7 +9,10 @@ pub fn abort_on_panic() {
         report(panic);
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         // Not the message: nobody knows what it quotes.
-        tracing::error!(at, "this process panicked and ends; what it had not committed is repeated");
+        tracing::error!(
+            at,
+            "this process panicked and ends; what it had not committed is repeated"
+        );
         std::process::abort();
     }));
 }
