@@ -57,7 +57,7 @@ impl Row for Shown {
             self.reason.clone(),
             status
                 .or_else(|| self.last_error.clone())
-                .map_or_else(|| "-".to_owned(), |last| last.chars().take(30).collect()),
+                .map_or_else(|| "-".to_owned(), |last| last.chars().take(40).collect()),
             self.attempt_count.to_string(),
             self.event_type.clone(),
             self.endpoint_id.clone(),
