@@ -70,6 +70,10 @@ impl Error {
             | Code::NetworkException
             | Code::UnstableOffsetCommit
             | Code::ConcurrentTransactions
+            // What a failed client had: the next one takes it.
+            | Code::Fatal
+            | Code::PurgeQueue
+            | Code::PurgeInflight
             | Code::QueueFull => Error::Unreachable(format!("{what}: {code}")),
             other => Error::Other(format!("{what}: {other}")),
         }

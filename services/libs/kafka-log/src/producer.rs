@@ -1,8 +1,9 @@
 //! Idempotent writing: `acks=all`, in order, with a bounded number of records under way.
 
 use crate::{Connection, Error};
+use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Message,
+    ClientConfig, ClientContext, Message,
     config::FromClientConfigAndContext,
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
@@ -107,8 +108,14 @@ pub(crate) type Native = ThreadedProducer<Reports>;
 /// Idempotent producer. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    native: Arc<Native>,
+    inner: Arc<Inner>,
     permits: Arc<Semaphore>,
+}
+
+struct Inner {
+    config: ClientConfig,
+    /// Replaced when it has failed for good.
+    native: Mutex<Arc<Native>>,
 }
 
 impl Producer {
@@ -135,10 +142,9 @@ impl Producer {
                 ("queue.buffering.max.messages", "100000"),
             ],
         );
-        let native = ThreadedProducer::from_config_and_context(&config, Reports)
-            .map_err(|e| Error::from_kafka(&e, "create a producer"))?;
+        let native = Mutex::new(make(&config)?);
         Ok(Self {
-            native: Arc::new(native),
+            inner: Arc::new(Inner { config, native }),
             permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         })
     }
@@ -148,8 +154,10 @@ impl Producer {
     pub async fn send(&self, record: &Outgoing) -> Result<Ack, Error> {
         loop {
             let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
-            match hand_over(&self.native, record, permit) {
+            let native = self.inner.native.lock().clone();
+            match hand_over(&native, record, permit) {
                 Err(HandOver::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(HandOver::Finished) => self.inner.renew(native)?,
                 Err(HandOver::Failed(error)) => return Err(error),
                 Ok(ack) => return Ok(ack),
             }
@@ -176,15 +184,39 @@ impl Producer {
 
     /// Waits until everything sent so far is acknowledged or given up.
     pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
-        let native = self.native.clone();
+        let native = self.inner.native.lock().clone();
         tokio::task::spawn_blocking(move || native.flush(timeout).map_err(|e| Error::from_kafka(&e, "flush")))
             .await
             .map_err(|_| Error::Stopped)?
     }
 }
 
+impl Inner {
+    /// Takes a new client when `finished` is still the one in use: it takes no record any more, and those that it had
+    /// have failed.
+    fn renew(&self, finished: Arc<Native>) -> Result<(), Error> {
+        let mut native = self.native.lock();
+        if Arc::ptr_eq(&native, &finished) {
+            let reason = finished.client().fatal_error();
+            tracing::error!(?reason, "the producer has failed for good; a new one takes its place");
+            *native = make(&self.config)?;
+            // Dropping a client waits for its thread.
+            std::thread::spawn(move || drop(finished));
+        }
+        Ok(())
+    }
+}
+
+fn make(config: &ClientConfig) -> Result<Arc<Native>, Error> {
+    ThreadedProducer::from_config_and_context(config, Reports)
+        .map(Arc::new)
+        .map_err(|e| Error::from_kafka(&e, "create a producer"))
+}
+
 pub(crate) enum HandOver {
     QueueFull,
+    /// The client has failed for good.
+    Finished,
     Failed(Error),
 }
 
@@ -210,6 +242,7 @@ pub(crate) fn hand_over(native: &Native, record: &Outgoing, permit: OwnedSemapho
         Ok(()) => Ok(Ack(ack)),
         Err((error, _)) => Err(match error.rdkafka_error_code() {
             Some(Code::QueueFull) => HandOver::QueueFull,
+            Some(Code::Fatal) => HandOver::Finished,
             Some(Code::MessageSizeTooLarge) => HandOver::Failed(Error::TooLarge {
                 topic: record.topic.clone(),
                 bytes: record.value.as_ref().map_or(0, Vec::len),

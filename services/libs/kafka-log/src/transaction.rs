@@ -120,6 +120,7 @@ impl Transaction<'_> {
                 .map_err(|_| Error::Stopped)?;
             match hand_over(&self.producer.native, record, permit) {
                 Err(HandOver::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(HandOver::Finished) => return Err(Error::Fenced("the producer has failed for good".into())),
                 Err(HandOver::Failed(error)) => return Err(error),
                 Ok(ack) => return Ok(ack),
             }
