@@ -42,8 +42,13 @@ impl Plan {
     }
 }
 
-/// Requests that can be read. One that can't has no id to answer to: it is logged and left behind.
-pub(super) fn read(records: &[Record]) -> Vec<LedgerRequest> {
+/// As long as outcomes are kept: whether an older request was decided before, nobody can tell any more.
+const LONGEST_WAIT_MS: i64 = 24 * 3_600_000;
+
+/// Requests that can be read. One that can't has no id to answer to: it is logged and left behind. So is one that is
+/// older than the outcomes: when a group's offsets have expired (after a week without a clerk), requests that were
+/// decided long ago are read again, and would bring back what was removed since, such as a revoked key.
+pub(super) fn read(records: &[Record], now_ms: i64) -> Vec<LedgerRequest> {
     let read = |record: &Record| {
         let request = codec::decode::<LedgerRequest>(record.value.as_deref().unwrap_or_default(), &OwnSchemas);
         request
@@ -52,8 +57,19 @@ pub(super) fn read(records: &[Record]) -> Vec<LedgerRequest> {
                 tracing::error!(offset = record.offset, %error, "a request to the ledger can't be read and is passed over");
             })
             .ok()
+            .filter(|request| {
+                let is_too_old = is_too_old(request, now_ms);
+                if is_too_old {
+                    tracing::warn!(offset = record.offset, request.id, "a request older than a day is passed over");
+                }
+                !is_too_old
+            })
     };
     records.iter().filter_map(read).collect()
+}
+
+fn is_too_old(request: &LedgerRequest, now_ms: i64) -> bool {
+    now_ms.saturating_sub(request.requested_at_ms) > LONGEST_WAIT_MS
 }
 
 /// Decides all requests in their order, each on what the ones before it made of the ledger.
@@ -176,5 +192,25 @@ fn refused_outcome(request: &LedgerRequest, refusal: &Refusal, now_ms: i64) -> L
         ledger_offset: 0,
         code: Some(refusal.code.to_owned()),
         message: Some(refusal.message.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_no_longer_be_recognised_is_not_decided_again() {
+        let request = LedgerRequest {
+            request_id: "r".into(),
+            requested_at_ms: 1_000,
+            kind: Kind::Key.as_str().into(),
+            id: "key_1".into(),
+            expected_version: Some(0),
+            entity: None,
+        };
+        assert!(!is_too_old(&request, 1_000 + LONGEST_WAIT_MS));
+        assert!(is_too_old(&request, 1_001 + LONGEST_WAIT_MS));
+        assert!(!is_too_old(&request, 0), "a clock that is behind");
     }
 }

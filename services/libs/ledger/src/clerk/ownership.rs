@@ -218,7 +218,7 @@ impl Term<'_> {
     async fn answer(&mut self, records: &[Record]) -> Result<(), Error> {
         crash_point("clerk.after_read");
         let Some(last) = records.last() else { return Ok(()) };
-        let requests = batch::read(records);
+        let requests = batch::read(records, now_ms());
         let plan = self.plan(&requests).await?;
         let commit = Commit {
             partition: self.office.requests.clone(),
