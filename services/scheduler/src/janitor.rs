@@ -76,8 +76,13 @@ impl Janitor {
                 .get(&topic)
                 .filter(|(former, _)| *former == useless)
                 .map(|(_, since)| *since);
+            let long_enough = match useless {
+                Useless::Left { .. } => self.shared.options.janitor_every / 2,
+                // A clerk that finds brokers slow may take minutes from making a topic to writing its endpoint.
+                Useless::Orphan => self.shared.options.janitor_every * 5,
+            };
             match since {
-                Some(since) if since.elapsed() >= self.shared.options.janitor_every / 2 => {
+                Some(since) if since.elapsed() >= long_enough => {
                     self.shared.admin.delete(&topic).await?;
                     metrics::counter!("hookline_topics_deleted_total").increment(1);
                     tracing::info!(topic, ?useless, "deleted a dedicated topic that nobody needs any more");

@@ -44,8 +44,10 @@ async fn assert_each_once(world: &World, count: usize) -> Result<()> {
         *times.entry(delivery.delivery_id.clone()).or_default() += 1;
         let number: usize = delivery.delivery_id.trim_start_matches("dlv_").parse()?;
         let dead = letter(number, &delivery.endpoint_id).delivery;
+        assert!(delivery.matched_at_ms > dead.matched_at_ms, "its age begins anew");
         let expected = Delivery {
             generation: 1,
+            matched_at_ms: delivery.matched_at_ms,
             schedule_index: 0,
             cause: "replay".into(),
             due_at_ms: 0,
