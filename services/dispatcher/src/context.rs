@@ -1,6 +1,6 @@
 //! What every shard of the process shares.
 
-use crate::{Options, budget::Budget, commit::Committer, readers::Readers, target::Targets};
+use crate::{Options, budget::Budget, commit::Committer, pulse::Pulse, readers::Readers, target::Targets};
 use delivery_core::tracker::Identity;
 use kafka_log::{Admin, Names, Producer};
 use ledger::Ledger;
@@ -21,6 +21,7 @@ pub(crate) struct Context {
     /// One permit a request, held until what it came to is committed.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) identity: Identity,
+    pub(crate) pulse: Pulse,
 }
 
 impl Context {

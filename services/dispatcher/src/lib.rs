@@ -12,6 +12,7 @@ mod error;
 mod housekeeping;
 mod options;
 mod outbox;
+mod pulse;
 mod readers;
 mod service;
 mod shard;

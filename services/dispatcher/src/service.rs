@@ -6,6 +6,7 @@ use crate::{
     commit::Committer,
     context::Context,
     housekeeping::Housekeeping,
+    pulse::Pulse,
     readers::Readers,
     shard::{Handle, Shard},
     target::Targets,
@@ -89,6 +90,7 @@ impl Service {
             budget: Budget::new(options.max_buffered_bytes),
             permits: Arc::new(Semaphore::new(options.max_in_flight)),
             identity,
+            pulse: Pulse::new(),
             options,
         };
         Ok(Self {
@@ -108,10 +110,14 @@ impl Service {
         let mut keeper = Some(Housekeeping::default());
         let (kept, mut keepers) = mpsc::channel(1);
         let mut following = true;
+        let ctx = self.ctx.clone();
+        let beating = ctx.pulse.keep();
+        tokio::pin!(beating);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return self.drain().await,
+                () = &mut beating => {}
                 event = self.ownership.recv() => match event {
                     Some(event) => self.on_ownership(event),
                     None => return Err(Error::MembershipEnded),

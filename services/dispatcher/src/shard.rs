@@ -106,6 +106,7 @@ pub(crate) struct Shard {
     /// A permit that was waited for.
     spare: Option<OwnedSemaphorePermit>,
     starved: bool,
+    doubt: start::Doubt,
     stopping: Option<stop::Stopping>,
     /// Set when endpoints changed that it was too busy to be told of.
     stale: Arc<AtomicBool>,
@@ -149,6 +150,7 @@ impl Shard {
             commit_at: None,
             spare: None,
             starved: false,
+            doubt: start::Doubt::none_after(ctx.pulse.stops()),
             stopping: None,
             stale,
             given_up,

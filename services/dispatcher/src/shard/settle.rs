@@ -105,5 +105,6 @@ impl Shard {
         if !made || self.streams.iter().any(|s| s.tracker.dirty()) {
             self.commit_soon();
         }
+        self.settle_doubt(made);
     }
 }
