@@ -59,9 +59,12 @@ impl fmt::Display for Pair {
         }
         write!(
             f,
-            "hookline {:.0}/s = {:.2}; {:.0} us of processor time each beside {:.0} us; {} deferrals; fan-out {:.0} events/s, {:.0} deliveries/s",
+            "hookline {:.0}/s = {:.2}, {} gaps of {} ms in {} ms; {:.0} us of processor time each beside {:.0} us; {} deferrals; fan-out {:.0} events/s, {:.0} deliveries/s",
             self.delivered.tally.per_second(),
             self.ratio(),
+            self.delivered.tally.gaps,
+            self.delivered.tally.gaps_us / 1000,
+            self.delivered.tally.span_us / 1000,
             self.cpu_us(),
             self.cpu_alone_us(),
             self.delivered.deferrals,

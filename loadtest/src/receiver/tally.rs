@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use signing::SigningSecret;
@@ -13,6 +13,8 @@ use super::request::Request;
 /// One request in this many is kept, and verified in the end.
 const SAMPLE_EVERY: usize = 100;
 const TOLERANCE_S: i64 = 300;
+/// Longer between two requests than any scheduling of a machine that isn't overloaded.
+const GAP: Duration = Duration::from_millis(5);
 
 /// What came, from the receiver's point of view.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub(crate) struct Tally {
     pub(crate) body_bytes: u64,
     /// From the first request to the last.
     pub(crate) span_us: u64,
+    /// Of that, in which nothing came for [`GAP`] and longer: the sender had nothing to send.
+    pub(crate) gaps: u64,
+    pub(crate) gaps_us: u64,
     /// Requests whose signature was verified.
     pub(crate) sampled: u64,
     pub(crate) bad_signatures: u64,
@@ -42,6 +47,7 @@ pub(super) struct Counting {
     ids: Vec<u64>,
     body_bytes: u64,
     span: Option<(Instant, Instant)>,
+    gaps: Vec<Duration>,
     samples: Vec<Sample>,
 }
 
@@ -65,7 +71,10 @@ impl Counting {
 
     pub(super) fn note(&mut self, listener: usize, request: &Request<'_>) {
         let now = Instant::now();
-        let first = self.span.map_or(now, |(first, _)| first);
+        let (first, last) = self.span.unwrap_or((now, now));
+        if now - last >= GAP {
+            self.gaps.push(now - last);
+        }
         self.span = Some((first, now));
         self.body_bytes += request.body.len() as u64;
         let mut hasher = DefaultHasher::new();
@@ -93,9 +102,9 @@ impl Counting {
             requests: self.ids.len() as u64,
             distinct: distinct.len() as u64,
             body_bytes: self.body_bytes,
-            span_us: self.span.map_or(0, |(first, last)| {
-                u64::try_from((last - first).as_micros()).unwrap_or(u64::MAX)
-            }),
+            span_us: self.span.map_or(0, |(first, last)| micros(last - first)),
+            gaps: self.gaps.len() as u64,
+            gaps_us: micros(self.gaps.iter().sum()),
             sampled: self.samples.len() as u64,
             bad_signatures: bad.count() as u64,
         }
@@ -109,6 +118,10 @@ impl Counting {
         let (id, timestamp, signature) = (text(&sample.id), text(&sample.timestamp), text(&sample.signature));
         signing::verify(id, timestamp, signature, &sample.body, &[secret], now_s, TOLERANCE_S).is_ok()
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

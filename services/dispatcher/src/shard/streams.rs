@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Window of a dedicated topic: at most this much, and at least this much, of half the process's budget.
-const DEDICATED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(2 << 20);
+const DEDICATED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(16 << 20);
 
 /// Window of a lane or a partition of `returns`.
 const SHARED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (128 << 10)..=(4 << 20);

@@ -57,7 +57,7 @@ impl ReaderOptions {
             name: name.into(),
             prefetch_bytes: 16 << 20,
             fetch_bytes: 1 << 20,
-            fetch_wait: Duration::from_millis(250),
+            fetch_wait: Duration::from_millis(100),
         }
     }
 }

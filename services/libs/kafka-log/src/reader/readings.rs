@@ -17,6 +17,8 @@ pub(super) struct Reading {
     pub(super) window: Arc<AtomicUsize>,
     pub(super) window_bytes: usize,
     pub(super) paused: bool,
+    /// Among those that the worker looks after.
+    pub(super) is_attended: bool,
     /// Read, but the receiver's channel was full.
     pub(super) held: VecDeque<Item>,
     pub(super) report_reached: bool,
@@ -33,6 +35,7 @@ impl Reading {
             window: Arc::new(AtomicUsize::new(0)),
             window_bytes: options.window_bytes,
             paused: false,
+            is_attended: false,
             held: VecDeque::new(),
             report_reached: options.report_reached,
             next: start,
@@ -40,14 +43,20 @@ impl Reading {
         }
     }
 
-    /// Nothing more fits: the channel or the window is full.
+    /// The window is full. (A full channel alone is not: what it has no room for is held here, and counts in the window.
+    /// A pause costs what the client has fetched ahead, and up to a fetch's wait afterwards.)
     pub(super) fn is_full(&self) -> bool {
-        !self.held.is_empty() || self.window.load(Ordering::Relaxed) >= self.window_bytes
+        self.window.load(Ordering::Relaxed) >= self.window_bytes
     }
 
     /// There is room for a while again.
     pub(super) fn has_room(&self) -> bool {
-        self.held.is_empty() && self.window.load(Ordering::Relaxed) <= self.window_bytes / 4
+        self.window.load(Ordering::Relaxed) <= self.window_bytes / 4
+    }
+
+    /// Something of it has to be looked after: a pause to end, or records to hand on.
+    pub(super) fn wants_attention(&self) -> bool {
+        self.paused || !self.held.is_empty()
     }
 
     /// Hands on what it can; false when the receiver is gone.

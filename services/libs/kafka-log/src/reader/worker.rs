@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a poll waits: the longest that a command, a resume or a `Reached` has to wait when nothing arrives.
 const POLL: Duration = Duration::from_millis(10);
+/// The same while a receiver's channel is full or a partition is paused, and how often those are looked after.
+const POLL_WAITING: Duration = Duration::from_millis(2);
 /// What a record occupies beside its key and value.
 const RECORD_OVERHEAD_BYTES: usize = 256;
 
@@ -54,7 +56,9 @@ pub(super) struct Worker {
     pub(super) offsets: BaseConsumer<Quiet>,
     commands: mpsc::Receiver<Command>,
     pub(super) readings: Readings,
-    paused: usize,
+    /// Partitions that are paused, or whose receiver's channel was full: each once.
+    attended: Vec<TopicPartition>,
+    attend_at: Instant,
     pub(super) repairs: Vec<Repair>,
     pub(super) repair_at: Instant,
 }
@@ -69,7 +73,9 @@ pub(super) fn spawn(
     let fetch_wait_ms = options.fetch_wait.as_millis().to_string();
     let config = connection.client(
         &[
-            ("queued.min.messages", "2000"),
+            // Memory is bounded by bytes, in the next line. Once so many are there the client asks for idle partitions
+            // alone, and nothing more of a busy one arrives until that answer's wait is over.
+            ("queued.min.messages", "20000"),
             ("queued.max.messages.kbytes", prefetch_kib.as_str()),
             ("fetch.message.max.bytes", fetch.as_str()),
             ("fetch.queue.backoff.ms", "10"),
@@ -96,7 +102,8 @@ pub(super) fn spawn(
         offsets: make()?,
         commands,
         readings: Readings::default(),
-        paused: 0,
+        attended: Vec::new(),
+        attend_at: Instant::now(),
         repairs: Vec::new(),
         repair_at: Instant::now(),
     };
@@ -134,20 +141,24 @@ impl Worker {
                 }
                 Some(Err(error)) => {
                     self.failed(&error);
-                    POLL
+                    self.longest_poll()
                 }
                 None => {
                     self.report_reached();
-                    POLL
+                    self.longest_poll()
                 }
             };
-            if self.paused > 0 {
-                self.resume();
+            if !self.attended.is_empty() && Instant::now() >= self.attend_at {
+                self.attend();
             }
             if !self.repairs.is_empty() && Instant::now() >= self.repair_at {
                 self.repair_gaps();
             }
         }
+    }
+
+    fn longest_poll(&self) -> Duration {
+        if self.attended.is_empty() { POLL } else { POLL_WAITING }
     }
 
     fn obey(&mut self, command: Command) {
@@ -217,8 +228,8 @@ impl Worker {
         let Some(reading) = self.readings.remove(partition) else {
             return;
         };
+        self.attended.retain(|attended| attended != partition);
         if reading.paused {
-            self.paused -= 1;
             // The client remembers a pause beyond the assignment: it would never read the partition again.
             self.set_paused(partition, false);
         }
@@ -264,10 +275,15 @@ impl Worker {
             self.remove(&partition);
             return;
         }
-        if reading.is_full() && !reading.paused {
-            reading.paused = true;
-            self.paused += 1;
+        let pause = reading.is_full() && !reading.paused;
+        reading.paused |= pause;
+        let attend = reading.wants_attention() && !reading.is_attended;
+        reading.is_attended |= attend;
+        if pause {
             self.set_paused(&partition, true);
+        }
+        if attend {
+            self.attended.push(partition);
         }
     }
 
@@ -286,23 +302,26 @@ impl Worker {
     }
 
     /// Hands on what was held, and resumes what has room again.
-    fn resume(&mut self) {
-        let mut gone = Vec::new();
-        let mut resumed = Vec::new();
-        for (partition, reading) in self.readings.iter_mut().filter(|(_, reading)| reading.paused) {
+    fn attend(&mut self) {
+        self.attend_at = Instant::now() + POLL_WAITING;
+        for partition in std::mem::take(&mut self.attended) {
+            let Some(reading) = self.readings.get_mut(&partition.topic, partition.partition) else {
+                continue;
+            };
             if !reading.push_held() {
-                gone.push(partition);
-            } else if reading.has_room() {
-                reading.paused = false;
-                resumed.push(partition);
+                self.remove(&partition);
+                continue;
             }
-        }
-        for partition in gone {
-            self.remove(&partition);
-        }
-        for partition in resumed {
-            self.paused -= 1;
-            self.set_paused(&partition, false);
+            let resume = reading.paused && reading.has_room();
+            reading.paused &= !resume;
+            let again = reading.wants_attention();
+            reading.is_attended = again;
+            if resume {
+                self.set_paused(&partition, false);
+            }
+            if again {
+                self.attended.push(partition);
+            }
         }
     }
 

@@ -86,6 +86,38 @@ async fn a_full_window_pauses_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_channel_holds_up_nobody_and_loses_nothing() {
+    let setup = Setup::new();
+    let topic = setup.topic("channel", 2).await;
+    let values: Vec<String> = (0..500).map(|n| format!("{n:04}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let producer = setup.producer();
+    write(&producer, &topic, 0, &values).await;
+    write(&producer, &topic, 1, &["other"]).await;
+    let reader = setup.reader();
+    let (sink, mut items) = mpsc::channel(3);
+    reader
+        .add(
+            TopicPartition::new(topic.as_str(), 0),
+            ReadOptions::new(Start::Beginning),
+            sink,
+        )
+        .await
+        .expect("begin to read");
+    let full = async {
+        while items.len() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, full).await.expect("the channel fills");
+    let mut other = read_from(&reader, &topic, 1, Start::Beginning).await;
+    assert_eq!(next_value(&mut other).await, "other");
+    for value in values {
+        assert_eq!(next_value(&mut items).await, value);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gap_is_passed_over_loudly_and_reading_goes_on() {
     let setup = Setup::new();
     let topic = setup.topic("gap", 1).await;
