@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::policy::Policy;
 use crate::resolver::PolicyResolver;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -160,12 +160,11 @@ impl Client {
     async fn exchange(&self, request: Request, started: Instant) -> Result<Response, Failure> {
         self.policy.check(&request.url)?;
         let deadline = started + request.timeout;
-        let sent = self
-            .http
-            .post(request.url)
-            .headers(request.headers)
-            .body(request.body)
-            .send();
+        // Not by the builder: it would copy the headers one by one.
+        let mut post = reqwest::Request::new(Method::POST, request.url);
+        *post.headers_mut() = request.headers;
+        *post.body_mut() = Some(request.body.into());
+        let sent = self.http.execute(post);
         let response = match tokio::time::timeout_at(deadline, sent).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Failure::of_request(&error)),
