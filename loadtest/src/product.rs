@@ -9,7 +9,8 @@ use kafka_log::{Producer, Watermarks};
 use crate::receiver::{Receiver, Tally};
 use crate::{body, machine};
 
-/// Requests under way to one endpoint: enough that waiting for the receiver is no limit.
+/// Requests under way to an endpoint that is alone: enough that waiting for the receiver is no limit. Where there are
+/// several, each has the product's default, so that they have about as many together.
 const MAX_IN_FLIGHT: i32 = 256;
 /// As the product has it by default.
 const LANES: u16 = 64;
@@ -82,6 +83,7 @@ impl Product {
         let tenant = self.direct.tenant(name, &["platform"], |_| {}).await?;
         let mut endpoints = Vec::new();
         let mut homes = Vec::new();
+        let max_in_flight = (dedicated + shared == 1).then_some(MAX_IN_FLIGHT);
         let names = self.installation.names();
         for number in 0..dedicated + shared {
             let placement = if number < dedicated { "dedicated" } else { "shared" };
@@ -90,7 +92,7 @@ impl Product {
                 .direct
                 .endpoint(&tenant, &url, &[body::EVENT_TYPE], |endpoint| {
                     endpoint.placement = placement.to_owned();
-                    endpoint.max_in_flight = Some(MAX_IN_FLIGHT);
+                    endpoint.max_in_flight = max_in_flight;
                 })
                 .await?;
             let view = self.direct.ledger().view();

@@ -21,6 +21,10 @@ pub(crate) struct Options {
     /// Turns of each case
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// Turns before them that don't count: until the brokers' virtual machine has compiled what it runs, it takes more of
+    /// the processor than everything else
+    #[arg(long, default_value_t = 2)]
+    warm_up: u32,
     /// Cases to measure: one_endpoint, ten_endpoints, lanes; left out: all
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
@@ -49,7 +53,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             cases.push(product.case(name, &receiver, dedicated, shared).await?);
         }
     }
-    for round in 1..=options.rounds as usize {
+    let warm_up = options.warm_up as usize;
+    for round in 1..=warm_up {
+        for case in &cases {
+            let (_, delivered) = product_alone(&options, &product, case, round, &mut receiver).await?;
+            eprintln!("warm-up {round}, {}: {:.0}/s", case.name, delivered.tally.per_second());
+        }
+    }
+    for round in warm_up + 1..=warm_up + options.rounds as usize {
         for case in &cases {
             let pair = turn(&options, &product, case, round, &mut receiver).await?;
             eprintln!("round {round}, {}: {pair} (load {})", case.name, machine::load());
@@ -73,7 +84,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Fan-out, reqwest alone, and one dispatcher on what was fanned out.
+/// Reqwest alone, then Hookline.
 async fn turn(
     options: &Options,
     product: &Product,
@@ -81,20 +92,30 @@ async fn turn(
     round: usize,
     receiver: &mut Receiver,
 ) -> anyhow::Result<Pair> {
-    let events = (options.deliveries / case.endpoints()).max(1);
-    let fanned_out = product.fan_out(case, round, events).await?;
     let mut alone = Vec::new();
     for concurrency in CONCURRENCIES {
-        alone.push((
-            concurrency,
-            baseline::measure(receiver, options.deliveries, concurrency).await?,
-        ));
+        let measured = baseline::measure(receiver, options.deliveries, concurrency).await?;
+        alone.push((concurrency, measured));
     }
-    let delivered: Delivered = product.deliver(case, round, events, receiver).await?;
+    let (fanned_out, delivered) = product_alone(options, product, case, round, receiver).await?;
     Ok(Pair {
         alone,
         delivered,
         fanned_out_events: fanned_out / case.endpoints() as f64,
         fanned_out_deliveries: fanned_out,
     })
+}
+
+/// Deliveries written a second by a fan-out, then one dispatcher on what was written.
+async fn product_alone(
+    options: &Options,
+    product: &Product,
+    case: &Case,
+    round: usize,
+    receiver: &mut Receiver,
+) -> anyhow::Result<(f64, Delivered)> {
+    let events = (options.deliveries / case.endpoints()).max(1);
+    let fanned_out = product.fan_out(case, round, events).await?;
+    let delivered = product.deliver(case, round, events, receiver).await?;
+    Ok((fanned_out, delivered))
 }

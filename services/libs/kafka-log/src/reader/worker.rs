@@ -301,6 +301,20 @@ impl Worker {
         }
     }
 
+    /// A resume alone doesn't wake the thread that fetches: while no other partition is fetched it sleeps for up to a
+    /// second. A seek to where the partition is anyway does (librdkafka 2.12, `rd_kafka_toppar_set_fetch_state`).
+    fn wake(&self, partition: &TopicPartition, next: i64) {
+        let sought = self.consumer.seek(
+            &partition.topic,
+            partition.partition,
+            Offset::Offset(next),
+            Duration::ZERO,
+        );
+        if let Err(error) = sought {
+            tracing::warn!(%partition, %error, "wake a resumed partition");
+        }
+    }
+
     /// Hands on what was held, and resumes what has room again.
     fn attend(&mut self) {
         self.attend_at = Instant::now() + POLL_WAITING;
@@ -316,8 +330,10 @@ impl Worker {
             reading.paused &= !resume;
             let again = reading.wants_attention();
             reading.is_attended = again;
+            let next = reading.next;
             if resume {
                 self.set_paused(&partition, false);
+                self.wake(&partition, next);
             }
             if again {
                 self.attended.push(partition);
