@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 /// Largest rendered body (DESIGN: "Topics").
 const MAX_BODY_BYTES: usize = 512 << 10;
-/// What an envelope adds to the data at most: an id, a type and a time, escaped, and the names of its fields.
-const MAX_ENVELOPE_BYTES: usize = 4 << 10;
+/// What an envelope adds to the data at most: an id, a type, a time, a tenant and a source, escaped, and the names of its
+/// fields.
+const MAX_ENVELOPE_BYTES: usize = 8 << 10;
 /// Most violations named in a rejection.
 const VIOLATIONS_SHOWN: usize = 5;
 

@@ -13,6 +13,7 @@ fn matched(endpoints: usize, place: Place) -> Matched {
         event_type: "cases.created".into(),
         occurred_at: "2026-11-21T10:00:00Z".into(),
         data: serde_json::value::RawValue::from_string("{\"a\":1.0}".into()).expect("the test's own JSON"),
+        cloud_source: None,
         traceparent: None,
         timestamp_ms: 1,
         source: Source {

@@ -142,6 +142,63 @@ async fn put_type(bed: &Bed) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_envelope_carries_the_data_byte_for_byte() -> Result<()> {
+    let bed = Bed::start().await?;
+    let tenant = bed.tenant("one", &["platform"]).await?;
+    put_type(&bed).await?;
+    let mut endpoints = BTreeMap::new();
+    for name in ["standard", "event_payload", "cloudevents", "raw"] {
+        endpoints.insert(
+            bed.endpoint(&tenant, &[TYPE], |e| e.envelope = name.into()).await?,
+            name,
+        );
+    }
+    let topic = bed.topic("envelopes", 1).await?;
+    let running = bed.fanout(vec![Source::new(topic.as_str())]).await?;
+    let time = "2026-11-21T10:00:00.5+02:00";
+    let rest = format!(r#""type":"{TYPE}","tenant":"{tenant}","data":{DATA}"#);
+    let json = format!(r#"{{"id":"a","occurred_at":"{time}",{rest}}}"#);
+    bed.publish(&topic, json).await?;
+    let cloud =
+        format!(r#"{{"specversion":"1.0","id":"b","source":"urn:vaults","subject":"s","time":"{time}",{rest}}}"#);
+    let announced: [(&str, &[u8]); 1] = [("content-type", b"application/cloudevents+json")];
+    bed.publish_with(&topic, Some(cloud.into()), &announced).await?;
+    bed.settled(&topic).await?;
+
+    let deliveries = bed.lanes().await?;
+    assert_eq!(deliveries.len(), 8);
+    for delivery in deliveries.iter().map(|read| &read.record) {
+        let id = &delivery.event_id;
+        let source = if id == "a" {
+            format!("/hookline/{tenant}")
+        } else {
+            "urn:vaults".to_owned()
+        };
+        let (expected, content_type) = match endpoints[&delivery.endpoint_id] {
+            "standard" => (
+                format!(r#"{{"id":"{id}","type":"{TYPE}","occurred_at":"{time}","data":{DATA}}}"#),
+                "application/json",
+            ),
+            "event_payload" => (
+                format!(r#"{{"event_type":"{TYPE}","payload":{DATA}}}"#),
+                "application/json",
+            ),
+            "raw" => (DATA.to_owned(), "application/json"),
+            _ => (
+                format!(
+                    r#"{{"specversion":"1.0","id":"{id}","source":"{source}","type":"{TYPE}","time":"{time}","datacontenttype":"application/json","tenant":"{tenant}","data":{DATA}}}"#
+                ),
+                "application/cloudevents+json",
+            ),
+        };
+        assert_eq!(std::str::from_utf8(&delivery.body)?, expected);
+        assert_eq!(delivery.content_type, content_type);
+    }
+    running.stop().await?;
+    bed.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_in_all_four_codecs_are_read() -> Result<()> {
     let bed = Bed::start().await?;
     let tenant = bed.tenant("one", &["cases"]).await?;

@@ -14,6 +14,8 @@ pub struct Event {
     pub occurred_at: String,
     /// Byte for byte as it came: numbers, key order and inner white space survive. No object in it has a key twice.
     pub data: Box<RawValue>,
+    /// `source` of an event that came as a CloudEvent: who produced it, as the producer says.
+    pub cloud_source: Option<String>,
     /// W3C trace context, when the record carries a valid one.
     pub traceparent: Option<String>,
     /// The source record's timestamp, Unix milliseconds.

@@ -92,13 +92,15 @@ fn structured<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, Str
         None => present(fields.data, NAMES.data),
     };
     let extension = string(fields.traceparent, "traceparent").ok().flatten();
+    let (id, cloud_source) = attributes.checked();
     Ok(Draft {
-        id: attributes.checked_id(),
+        id,
         event_type: string(fields.event_type, NAMES.event_type),
         tenant: string(fields.tenant, NAMES.tenant),
         occurred_at: string(fields.time, NAMES.occurred_at),
         data,
         traceparent: extension.or_else(|| headers.owned("traceparent").ok().flatten()),
+        cloud_source,
         names: NAMES,
     })
 }
@@ -110,7 +112,7 @@ fn binary<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, String>
         source: headers.owned("ce_source"),
         content_type: headers.owned("content-type"),
     };
-    let id = attributes.checked_id();
+    let (id, cloud_source) = attributes.checked();
     let data = serde_json::from_str::<&RawValue>(text).map_err(|e| format!("the value is not readable JSON: {e}"));
     let extension = headers.owned("ce_traceparent").ok().flatten();
     Ok(Draft {
@@ -125,11 +127,12 @@ fn binary<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>, String>
         tenant: headers.owned(HEADER_NAMES.tenant),
         occurred_at: headers.owned(HEADER_NAMES.occurred_at),
         traceparent: extension.or_else(|| headers.owned("traceparent").ok().flatten()),
+        cloud_source,
         names: HEADER_NAMES,
     })
 }
 
-/// What the specification demands and Hookline does not carry further.
+/// What the specification demands.
 struct Attributes {
     specversion: Text,
     id: Text,
@@ -138,7 +141,12 @@ struct Attributes {
 }
 
 impl Attributes {
-    /// The id, once all the others are in order.
+    /// The id, once all the others are in order, and the source.
+    fn checked(self) -> (Text, Text) {
+        let source = self.source.clone().ok().flatten();
+        (self.checked_id(), Ok(source))
+    }
+
     fn checked_id(self) -> Text {
         match self.specversion?.as_deref() {
             Some("1.0") => {}

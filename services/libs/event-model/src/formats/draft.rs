@@ -17,6 +17,8 @@ pub(super) struct Draft<'a> {
     pub(super) occurred_at: Text,
     pub(super) data: Result<&'a RawValue, String>,
     pub(super) traceparent: Option<String>,
+    /// Of CloudEvents alone.
+    pub(super) cloud_source: Text,
     pub(super) names: Names,
 }
 
@@ -36,6 +38,8 @@ const MAX_TYPE_CHARS: usize = 128;
 const MAX_TIME_CHARS: usize = 64;
 /// Longest event id (http-api: "Answers").
 const MAX_ID_CHARS: usize = 256;
+/// Longest `source` of a CloudEvent: with it, too, an envelope stays small.
+const MAX_SOURCE_CHARS: usize = 512;
 
 impl Draft<'_> {
     /// Checks the fields and makes the event.
@@ -78,6 +82,10 @@ impl Draft<'_> {
             Err(message) => Err(message),
         }
         .map_err(&invalid)?;
+        let cloud_source = self
+            .cloud_source
+            .and_then(|text| text.map(|text| plain(text, "source", MAX_SOURCE_CHARS)).transpose())
+            .map_err(&invalid)?;
         let data = self.data.map_err(&invalid)?;
         json_shape::check(data).map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
         let (tenant, event_type) = match (&tenant, &event_type) {
@@ -90,6 +98,7 @@ impl Draft<'_> {
             event_type,
             occurred_at,
             data: data.to_owned(),
+            cloud_source,
             traceparent: self.traceparent.as_deref().and_then(trace_context::valid),
             timestamp_ms: record.timestamp_ms,
             source: Source {

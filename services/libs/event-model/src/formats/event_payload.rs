@@ -35,6 +35,7 @@ pub(super) fn read<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>
         occurred_at: Ok(None),
         data: present(fields.payload, NAMES.data),
         traceparent: headers.owned("traceparent").ok().flatten(),
+        cloud_source: Ok(None),
         names: NAMES,
     })
 }

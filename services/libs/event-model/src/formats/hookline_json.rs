@@ -38,6 +38,7 @@ pub(super) fn read<'a>(text: &'a str, headers: &Headers<'a>) -> Result<Draft<'a>
         occurred_at: string(fields.occurred_at, NAMES.occurred_at),
         data: present(fields.data, NAMES.data),
         traceparent: headers.owned("traceparent").ok().flatten(),
+        cloud_source: Ok(None),
         names: NAMES,
     })
 }

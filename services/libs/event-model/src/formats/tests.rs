@@ -365,6 +365,7 @@ fn cloud_events_structured() {
             (event.id.as_str(), event.data.get(), event.traceparent),
             ("A-2", r#"{"k":1E2}"#, None)
         );
+        assert_eq!(event.cloud_source.as_deref(), Some("/s"));
     }
 }
 
@@ -391,6 +392,12 @@ fn cloud_events_structured_that_are_refused() {
         read(&STRUCTURED.replace("\"1.0\"", "\"2.0\""), json)
             .message
             .contains("specversion")
+    );
+    let long = format!("\"source\":\"{}\"", "s".repeat(513));
+    assert!(
+        read(&STRUCTURED.replace("\"source\":\"/s\"", &long), json)
+            .message
+            .contains("`source` must have 1 to 512")
     );
     assert!(
         read(&STRUCTURED.replace("data\":", "datum\":"), json)

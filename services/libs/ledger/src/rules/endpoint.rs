@@ -50,12 +50,10 @@ fn check_supported(endpoint: &Endpoint) -> Checked {
     };
     later("ordering", &endpoint.ordering, &["none", "endpoint"], &["none"])?;
     later("onExhausted", &endpoint.on_exhausted, &["skip", "block"], &["skip"])?;
-    let envelopes = ["standard", "event_payload", "cloudevents", "raw"];
-    later(
+    one_of(
         "envelope",
         &endpoint.envelope,
-        &envelopes,
-        &["standard", "event_payload"],
+        &["standard", "event_payload", "cloudevents", "raw"],
     )?;
     later(
         "signatureScheme",

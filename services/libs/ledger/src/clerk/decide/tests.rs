@@ -259,14 +259,6 @@ fn what_a_later_version_brings_is_refused_with_a_clear_message() {
             ..base.clone()
         },
         Endpoint {
-            envelope: "cloudevents".into(),
-            ..base.clone()
-        },
-        Endpoint {
-            envelope: "raw".into(),
-            ..base.clone()
-        },
-        Endpoint {
             signature_scheme: "v1a".into(),
             ..base.clone()
         },
