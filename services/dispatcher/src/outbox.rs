@@ -75,12 +75,8 @@ impl Context {
             died_at_ms: now_ms,
         };
         let partition = partition(delivery.delivery_id.as_bytes(), DLQ_PARTITIONS);
-        Outgoing::new(
-            self.names.dlq(),
-            partition,
-            delivery.delivery_id.as_bytes(),
-            encoded(&letter),
-        )
+        let key = DeadLetter::key(&delivery.delivery_id, delivery.generation);
+        Outgoing::new(self.names.dlq(), partition, key, encoded(&letter))
     }
 
     /// The log record of a delivery that ends without an attempt: `dead` or `cancelled`.

@@ -1,12 +1,14 @@
 //! Dead letters, straight on their topic: list, show, export, replay, purge.
 //!
-//! The topic is compacted by delivery id: the last record of an id counts, and a tombstone removes it. A replay produces
-//! the delivery to `returns`, the tombstone and a `replayed` log record in one transaction, under one transactional id
-//! for each partition, after reading the partition to its end once more: neither a crash nor a second operator sends
-//! twice. Deliberately not here: when something becomes a dead letter (dispatcher), and how results are shown (the
-//! command line).
+//! The topic is compacted by delivery and replay generation, and only a delivery's highest generation counts
+//! (`partition`). A replay produces the delivery to `returns`, a tombstone for the letter, a mark under the next
+//! generation's key and a `replayed` log record in one transaction, under one transactional id for each partition, after
+//! reading the partition to its end once more: neither a crash nor a second operator sends twice.
 //!
-//! Memory: one partition at a time, about 40 bytes for each of its dead letters, and one batch.
+//! Deliberately not here: when something becomes a dead letter (dispatcher), and how results are shown (the command
+//! line).
+//!
+//! Memory: one partition at a time, about 60 bytes for each delivery that is dead or was replayed, and one batch.
 
 mod error;
 mod export;

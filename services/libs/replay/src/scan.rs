@@ -11,6 +11,8 @@ pub struct DeadLetterEntry {
     pub partition: i32,
     pub offset: i64,
     pub dead_letter: DeadLetter,
+    /// Its record's key.
+    pub(crate) key: Vec<u8>,
 }
 
 /// What a scan came across.
@@ -33,7 +35,7 @@ pub async fn scan(
     let letters = DeadLetters::open(connection).await?;
     let mut scanned = Scanned::default();
     for partition in filter.partitions(letters.partitions) {
-        let mut live = letters.live(partition).await?;
+        let mut live = letters.live(partition, schemas).await?;
         while !filter.is_reached(scanned.matched)
             && let Some(record) = live.next().await?
         {
@@ -75,6 +77,7 @@ pub(crate) fn read(record: &Record, schemas: &dyn WriterSchemas) -> Option<DeadL
             partition: record.partition,
             offset: record.offset,
             dead_letter,
+            key: record.key.as_deref().unwrap_or_default().to_vec(),
         }),
         Err(error) => {
             let (partition, offset) = (record.partition, record.offset);

@@ -111,7 +111,7 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
             producer = Some(TransactionalProducer::start(connection, &id).await?);
         }
         // After the start: what a predecessor did is visible now, and it can do nothing more.
-        let mut live = letters.live(partition).await?;
+        let mut live = letters.live(partition, &*self.ledger.view()).await?;
         while !self.is_over() {
             if self.cancel.is_cancelled() {
                 self.summary.cancelled = true;
@@ -140,7 +140,7 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
 
     async fn has_matches(&self, letters: &DeadLetters, partition: i32) -> Result<bool, Error> {
         let view = self.ledger.view();
-        let mut live = letters.live(partition).await?;
+        let mut live = letters.live(partition, &*view).await?;
         while let Some(record) = live.next().await? {
             match scan::read(&record, &*view) {
                 Some(entry) if !self.request.filter.matches(&entry.dead_letter) => {}
@@ -192,7 +192,7 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
     }
 
     async fn commit(&self, producer: &mut TransactionalProducer, batch: &[DeadLetterEntry]) -> Result<(), Error> {
-        let mut records = Vec::with_capacity(batch.len() * 3);
+        let mut records = Vec::with_capacity(batch.len() * 4);
         for entry in batch {
             self.targets.records(entry, runtime::clock::now_ms(), &mut records)?;
         }

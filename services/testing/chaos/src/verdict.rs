@@ -61,7 +61,7 @@ pub(crate) async fn dead_letters(installation: &Installation) -> anyhow::Result<
         latest.insert(record.key.clone(), record.value.clone());
     }
     let mut pairs = HashSet::new();
-    for value in latest.into_values().flatten() {
+    for value in latest.into_values().flatten().filter(|value| !value.is_empty()) {
         let letter: DeadLetter = codec::decode(&value, &OwnSchemas)?;
         pairs.insert((letter.delivery.event_id, letter.delivery.endpoint_id));
     }

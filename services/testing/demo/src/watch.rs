@@ -33,6 +33,8 @@ impl Aside {
         let id = String::from_utf8_lossy(key).into_owned();
         match record.value.as_deref() {
             None => drop(self.dead_now.remove(&id)),
+            // A replay's mark.
+            Some([]) => {}
             Some(value) => {
                 let letter: DeadLetter = codec::decode(value, &OwnSchemas)?;
                 let pair = (letter.delivery.endpoint_id, letter.delivery.event_id);

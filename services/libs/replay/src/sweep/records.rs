@@ -4,7 +4,7 @@ use crate::{DeadLetterEntry, Error};
 use delivery_core::murmur2;
 use kafka_log::{Connection, Outgoing, Watermarks};
 use ledger::View;
-use schemas::{Delivery, LogRecord, Replayed};
+use schemas::{DeadLetter, Delivery, LogRecord, Replayed};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
@@ -59,11 +59,7 @@ impl Targets {
     /// Adds what takes this dead letter away.
     pub(super) fn records(&self, entry: &DeadLetterEntry, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<(), Error> {
         let dead = &entry.dead_letter.delivery;
-        out.push(Outgoing::tombstone(
-            self.dlq.as_str(),
-            entry.partition,
-            dead.delivery_id.as_str(),
-        ));
+        self.take_away(entry, out);
         if self.action == Action::Purge {
             return Ok(());
         }
@@ -85,6 +81,29 @@ impl Targets {
         out.push(keyed(&self.returns, &delivery.endpoint_id, schemas::encode(&delivery)?));
         out.push(keyed(&self.log, &delivery.event_id, schemas::encode(&log)?));
         Ok(())
+    }
+
+    /// A tombstone for the letter, and a mark that hides whatever is or will be there of generations before: a replay's
+    /// under the generation that begins, a purge's under the letter's own.
+    fn take_away(&self, entry: &DeadLetterEntry, out: &mut Vec<Outgoing>) {
+        let dead = &entry.dead_letter.delivery;
+        let reached = match self.action {
+            Action::Replay => dead.generation.saturating_add(1),
+            Action::Purge => dead.generation,
+        };
+        let mark = DeadLetter::key(&dead.delivery_id, reached).into_bytes();
+        // Nothing comes before the first generation.
+        let is_marked = reached > 0;
+        if !is_marked || mark != entry.key {
+            out.push(Outgoing::tombstone(
+                self.dlq.as_str(),
+                entry.partition,
+                entry.key.as_slice(),
+            ));
+        }
+        if is_marked {
+            out.push(Outgoing::new(self.dlq.as_str(), entry.partition, mark, Vec::new()));
+        }
     }
 }
 

@@ -79,8 +79,9 @@ impl World {
         let records: Vec<_> = letters
             .iter()
             .map(|letter| {
-                let key = letter.delivery.delivery_id.as_bytes();
-                let partition = delivery_core::murmur2::partition(key, 8);
+                let delivery = &letter.delivery;
+                let partition = delivery_core::murmur2::partition(delivery.delivery_id.as_bytes(), 8);
+                let key = DeadLetter::key(&delivery.delivery_id, delivery.generation);
                 Ok(Outgoing::new(
                     self.connection.names().dlq(),
                     partition,
