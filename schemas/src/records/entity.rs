@@ -81,6 +81,14 @@ pub struct Endpoint {
     #[serde(with = "serde_bytes")]
     pub previous_signing_secret: Option<Vec<u8>>,
     pub previous_signing_secret_expires_at_ms: Option<i64>,
+    /// Key pair of scheme `v1a`. Encrypted.
+    #[serde(with = "serde_bytes")]
+    pub signing_key: Option<Vec<u8>>,
+    /// Signs as long as the previous secret does. Encrypted.
+    #[serde(with = "serde_bytes")]
+    pub previous_signing_key: Option<Vec<u8>>,
+    /// `whpk_` and the public half of `signing_key`.
+    pub public_key: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,

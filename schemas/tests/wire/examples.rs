@@ -364,6 +364,9 @@ impl Example for Endpoint {
             signing_secret: bytes(),
             previous_signing_secret: Some(bytes()),
             previous_signing_secret_expires_at_ms: Some(1_700_000_000_000),
+            signing_key: Some(bytes()),
+            previous_signing_key: Some(bytes()),
+            public_key: some("whpk_x"),
             metadata: [(text("owner"), text("ops"))].into(),
             ..Self::bare()
         }
@@ -396,6 +399,9 @@ impl Example for Endpoint {
             signing_secret: vec![],
             previous_signing_secret: None,
             previous_signing_secret_expires_at_ms: None,
+            signing_key: None,
+            previous_signing_key: None,
+            public_key: None,
             metadata: [].into(),
             created_at_ms: 1_700_000_000_000,
             updated_at_ms: 1_700_000_000_000,

@@ -91,6 +91,8 @@ pub fn is_deleted(endpoint: &Endpoint) -> bool {
 pub(crate) fn drop_secrets(endpoint: &mut Endpoint) {
     endpoint.signing_secret = Vec::new();
     endpoint.previous_signing_secret = None;
+    endpoint.signing_key = None;
+    endpoint.previous_signing_key = None;
     endpoint.headers = BTreeMap::new();
 }
 
@@ -122,6 +124,9 @@ fn blank(id: String, tenant: String, created_at_ms: i64) -> Endpoint {
         signing_secret: Vec::new(),
         previous_signing_secret: None,
         previous_signing_secret_expires_at_ms: None,
+        signing_key: None,
+        previous_signing_key: None,
+        public_key: None,
         metadata: BTreeMap::new(),
         created_at_ms,
         updated_at_ms: created_at_ms,

@@ -24,7 +24,8 @@ pub use error::{Error, WriteError};
 pub use follow::Ledger;
 pub use keyring::{Keyring, KeyringError};
 pub use secrets::{
-    RekeyError, open_headers, open_signing_secrets, rekey, rotate_secret, seal_header, seal_signing_secret,
+    RekeyError, make_signing_key, open_headers, open_signing_keys, open_signing_secrets, rekey, rotate_secret,
+    seal_header, seal_signing_secret,
 };
 pub use view::View;
 pub use writer::Writer;

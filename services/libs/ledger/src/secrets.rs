@@ -3,10 +3,13 @@
 use crate::{Entity, Keyring, KeyringError, Ledger, WriteError, Writer};
 use schemas::Endpoint;
 use serde_bytes::ByteBuf;
+use signing::SigningKey;
 use std::{collections::BTreeMap, sync::Arc};
 
 const SIGNING_SECRET: &str = "signing_secret";
 const PREVIOUS_SIGNING_SECRET: &str = "previous_signing_secret";
+const SIGNING_KEY: &str = "signing_key";
+const PREVIOUS_SIGNING_KEY: &str = "previous_signing_key";
 /// Tries of one endpoint whose record others are changing meanwhile.
 const REKEY_TRIES: usize = 10;
 
@@ -17,19 +20,53 @@ pub fn seal_signing_secret(endpoint: &mut Endpoint, keyring: &Keyring, secret: &
 
 /// Secrets to sign with at `now_ms`, the current one first, as texts `whsec_…`.
 pub fn open_signing_secrets(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64) -> Result<Vec<String>, KeyringError> {
-    let open = |sealed: &[u8], field: &str| {
-        let plain = keyring.open(sealed, &endpoint.tenant, &endpoint.id, field)?;
-        String::from_utf8(plain).map_err(|_| KeyringError::NotSealed)
-    };
-    let mut secrets = vec![open(&endpoint.signing_secret, SIGNING_SECRET)?];
+    let mut secrets = vec![open(endpoint, keyring, &endpoint.signing_secret, SIGNING_SECRET)?];
     if let Some(previous) = &endpoint.previous_signing_secret
-        && endpoint
-            .previous_signing_secret_expires_at_ms
-            .is_some_and(|at| at > now_ms)
+        && is_previous_valid(endpoint, now_ms)
     {
-        secrets.push(open(previous, PREVIOUS_SIGNING_SECRET)?);
+        secrets.push(open(endpoint, keyring, previous, PREVIOUS_SIGNING_SECRET)?);
     }
     Ok(secrets)
+}
+
+/// Makes the key pair that scheme `v1a` signs with, unless there is one: random, and no relation of the secret, which
+/// receivers know.
+pub fn make_signing_key(endpoint: &mut Endpoint, keyring: &Keyring) {
+    if endpoint.signing_key.is_none() {
+        replace_signing_key(endpoint, keyring);
+    }
+}
+
+fn replace_signing_key(endpoint: &mut Endpoint, keyring: &Keyring) {
+    let key = SigningKey::generate();
+    let sealed = keyring.seal(key.expose().as_bytes(), &endpoint.tenant, &endpoint.id, SIGNING_KEY);
+    endpoint.signing_key = Some(sealed);
+    endpoint.public_key = Some(key.public_key().to_string());
+}
+
+/// Key pairs to sign with at `now_ms`, the current one first, as texts `whsk_…`. None for an endpoint that never had a
+/// scheme with `v1a`.
+pub fn open_signing_keys(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64) -> Result<Vec<String>, KeyringError> {
+    let previous = endpoint
+        .previous_signing_key
+        .as_ref()
+        .filter(|_| is_previous_valid(endpoint, now_ms));
+    let current = endpoint.signing_key.iter().map(|sealed| (sealed, SIGNING_KEY));
+    current
+        .chain(previous.map(|sealed| (sealed, PREVIOUS_SIGNING_KEY)))
+        .map(|(sealed, field)| open(endpoint, keyring, sealed, field))
+        .collect()
+}
+
+fn is_previous_valid(endpoint: &Endpoint, now_ms: i64) -> bool {
+    endpoint
+        .previous_signing_secret_expires_at_ms
+        .is_some_and(|at| at > now_ms)
+}
+
+fn open(endpoint: &Endpoint, keyring: &Keyring, sealed: &[u8], field: &str) -> Result<String, KeyringError> {
+    let plain = keyring.open(sealed, &endpoint.tenant, &endpoint.id, field)?;
+    String::from_utf8(plain).map_err(|_| KeyringError::NotSealed)
 }
 
 /// Sets a header that every request to this endpoint carries. Its value is a secret too.
@@ -42,21 +79,18 @@ pub fn seal_header(endpoint: &mut Endpoint, keyring: &Keyring, name: &str, value
 
 /// The endpoint's own headers, values in clear.
 pub fn open_headers(endpoint: &Endpoint, keyring: &Keyring) -> Result<BTreeMap<String, String>, KeyringError> {
-    let open = |(name, sealed): (&String, &ByteBuf)| {
-        let plain = keyring.open(sealed, &endpoint.tenant, &endpoint.id, &header_field(name))?;
-        Ok((
-            name.clone(),
-            String::from_utf8(plain).map_err(|_| KeyringError::NotSealed)?,
-        ))
-    };
-    endpoint.headers.iter().map(open).collect()
+    let headers = endpoint.headers.iter();
+    headers
+        .map(|(name, sealed)| Ok((name.clone(), open(endpoint, keyring, sealed, &header_field(name))?)))
+        .collect()
 }
 
 fn header_field(name: &str) -> String {
     format!("header:{}", name.to_ascii_lowercase())
 }
 
-/// The endpoint with a new secret. Until `previous_expires_at_ms` the old one signs too; None ends it at once.
+/// The endpoint with a new secret, and a new key pair when it had one. Until `previous_expires_at_ms` the old ones sign
+/// too; None ends them at once.
 pub fn rotate_secret(
     endpoint: &Endpoint,
     keyring: &Keyring,
@@ -65,14 +99,24 @@ pub fn rotate_secret(
 ) -> Result<Endpoint, KeyringError> {
     let mut rotated = endpoint.clone();
     rotated.previous_signing_secret = None;
-    rotated.previous_signing_secret_expires_at_ms = None;
+    rotated.previous_signing_key = None;
+    rotated.previous_signing_secret_expires_at_ms = previous_expires_at_ms;
     if previous_expires_at_ms.is_some() {
-        let old = keyring.open(&endpoint.signing_secret, &endpoint.tenant, &endpoint.id, SIGNING_SECRET)?;
-        let sealed = keyring.seal(&old, &endpoint.tenant, &endpoint.id, PREVIOUS_SIGNING_SECRET);
-        rotated.previous_signing_secret = Some(sealed);
-        rotated.previous_signing_secret_expires_at_ms = previous_expires_at_ms;
+        let again = |sealed: &[u8], field: &str, previous_field: &str| {
+            let old = keyring.open(sealed, &endpoint.tenant, &endpoint.id, field)?;
+            Ok(keyring.seal(&old, &endpoint.tenant, &endpoint.id, previous_field))
+        };
+        let secret = again(&endpoint.signing_secret, SIGNING_SECRET, PREVIOUS_SIGNING_SECRET)?;
+        rotated.previous_signing_secret = Some(secret);
+        let key = endpoint.signing_key.as_ref();
+        rotated.previous_signing_key = key
+            .map(|sealed| again(sealed, SIGNING_KEY, PREVIOUS_SIGNING_KEY))
+            .transpose()?;
     }
     seal_signing_secret(&mut rotated, keyring, secret);
+    if rotated.signing_key.is_some() {
+        replace_signing_key(&mut rotated, keyring);
+    }
     Ok(rotated)
 }
 
@@ -140,8 +184,14 @@ fn resealed(endpoint: &Endpoint, keyring: &Keyring) -> Result<Option<Endpoint>, 
         Ok(())
     };
     reseal(&mut new.signing_secret, SIGNING_SECRET)?;
-    if let Some(previous) = &mut new.previous_signing_secret {
-        reseal(previous, PREVIOUS_SIGNING_SECRET)?;
+    for (sealed, field) in [
+        (&mut new.previous_signing_secret, PREVIOUS_SIGNING_SECRET),
+        (&mut new.signing_key, SIGNING_KEY),
+        (&mut new.previous_signing_key, PREVIOUS_SIGNING_KEY),
+    ] {
+        if let Some(sealed) = sealed {
+            reseal(sealed, field)?;
+        }
     }
     for (name, sealed) in &mut new.headers {
         let mut bytes = std::mem::take(sealed).into_vec();

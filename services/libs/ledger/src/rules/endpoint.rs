@@ -3,6 +3,7 @@
 use super::{Checked, Refusal, check_id, one_of, require};
 use crate::{Keyring, entities::is_deleted};
 use schemas::{Endpoint, ResourceScopes};
+use signing::{PublicKey, Scheme};
 
 const MAX_URL: usize = 2048;
 const MAX_DESCRIPTION: usize = 1024;
@@ -55,12 +56,7 @@ fn check_supported(endpoint: &Endpoint) -> Checked {
         &endpoint.envelope,
         &["standard", "event_payload", "cloudevents", "raw"],
     )?;
-    later(
-        "signatureScheme",
-        &endpoint.signature_scheme,
-        &["v1", "v1a", "both"],
-        &["v1"],
-    )?;
+    one_of("signatureScheme", &endpoint.signature_scheme, &["v1", "v1a", "both"])?;
     one_of("dialect", &endpoint.dialect, &["standard", "retry_all"])?;
     one_of("placement", &endpoint.placement, &["auto", "dedicated", "shared"])
 }
@@ -127,10 +123,34 @@ fn check_limits(endpoint: &Endpoint) -> Checked {
     })
 }
 
+/// A scheme with `v1a` has a key pair, and a key pair its public half, in clear so that it can be shown.
+fn check_signing_key(endpoint: &Endpoint) -> Checked {
+    let has_v1a = endpoint.signature_scheme.parse().is_ok_and(Scheme::has_v1a);
+    require(!has_v1a || endpoint.signing_key.is_some(), || {
+        format!(
+            "signatureScheme {:?} needs a signing key beside the secret",
+            endpoint.signature_scheme
+        )
+    })?;
+    let public = endpoint.public_key.as_deref();
+    require(
+        public.is_some() == endpoint.signing_key.is_some() && public.is_none_or(|key| PublicKey::parse(key).is_ok()),
+        || "a signing key needs its public key, `whpk_` and base64".to_owned(),
+    )?;
+    require(
+        endpoint.previous_signing_key.is_none() || endpoint.previous_signing_secret.is_some(),
+        || "a previous signing key expires with a previous secret, and there is none".to_owned(),
+    )
+}
+
 /// Nothing in clear may be written (invariant 5).
 fn check_secrets(endpoint: &Endpoint) -> Checked {
     let previous = endpoint.previous_signing_secret.as_deref();
-    let secrets = std::iter::once(endpoint.signing_secret.as_slice()).chain(previous);
+    let keys = [&endpoint.signing_key, &endpoint.previous_signing_key];
+    let keys = keys.into_iter().filter_map(Option::as_deref);
+    let secrets = std::iter::once(endpoint.signing_secret.as_slice())
+        .chain(previous)
+        .chain(keys);
     for sealed in secrets.chain(endpoint.headers.values().map(|v| v.as_slice())) {
         require(Keyring::looks_sealed(sealed), || {
             "secrets and header values must be encrypted".to_owned()
@@ -140,6 +160,7 @@ fn check_secrets(endpoint: &Endpoint) -> Checked {
         previous.is_some() == endpoint.previous_signing_secret_expires_at_ms.is_some(),
         || "a previous secret needs a time at which it expires".to_owned(),
     )?;
+    check_signing_key(endpoint)?;
     if endpoint.headers.len() > MAX_HEADERS {
         return Err(Refusal::invalid(format!(
             "an endpoint has at most {MAX_HEADERS} headers"

@@ -1,7 +1,7 @@
 //! Decisions, without Kafka.
 
 use super::*;
-use crate::{Keyring, entities, seal_signing_secret};
+use crate::{Keyring, entities, make_signing_key, seal_signing_secret};
 use schemas::{SchemaEntry, Tenant};
 
 fn about() -> Circumstances {
@@ -258,10 +258,6 @@ fn what_a_later_version_brings_is_refused_with_a_clear_message() {
             on_exhausted: "block".into(),
             ..base.clone()
         },
-        Endpoint {
-            signature_scheme: "v1a".into(),
-            ..base.clone()
-        },
     ];
     for endpoint in later {
         let refused = put(&mut view, endpoint, Some(0)).expect_err("it is refused");
@@ -271,10 +267,40 @@ fn what_a_later_version_brings_is_refused_with_a_clear_message() {
 }
 
 #[test]
+fn a_scheme_with_v1a_needs_a_key_pair() {
+    let (mut view, tenant) = ledger();
+    let keyring = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
+    for scheme in ["v1a", "both"] {
+        let mut endpoint = endpoint(&tenant, "auto");
+        endpoint.signature_scheme = scheme.into();
+        let refused = put(&mut view, endpoint.clone(), Some(0)).expect_err("it has no key");
+        assert!(refused.message.contains("needs a signing key"), "{}", refused.message);
+        make_signing_key(&mut endpoint, &keyring);
+        let half = Endpoint {
+            public_key: Some("whpk_x".into()),
+            ..endpoint.clone()
+        };
+        assert_eq!(code(put(&mut view, half, Some(0))), "invalid");
+        put(&mut view, endpoint, Some(0)).expect("it is complete");
+    }
+    let unknown = Endpoint {
+        signature_scheme: "v2".into(),
+        ..endpoint(&tenant, "auto")
+    };
+    assert_eq!(code(put(&mut view, unknown, Some(0))), "invalid");
+}
+
+#[test]
 fn invariant_5_nothing_in_clear_is_accepted() {
     let (mut view, tenant) = ledger();
     let clear = Endpoint {
         signing_secret: b"whsec_clear".to_vec(),
+        ..endpoint(&tenant, "auto")
+    };
+    assert_eq!(code(put(&mut view, clear, Some(0))), "invalid");
+    let clear = Endpoint {
+        signing_key: Some(b"whsk_clear".to_vec()),
+        public_key: Some(signing::SigningKey::generate().public_key().to_string()),
         ..endpoint(&tenant, "auto")
     };
     assert_eq!(code(put(&mut view, clear, Some(0))), "invalid");
