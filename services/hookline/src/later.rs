@@ -6,13 +6,7 @@ use std::process::ExitCode;
 
 /// Everywhere they may stand.
 const COMMANDS: [&str; 7] = ["delivery", "doctor", "ledger", "listen", "replay", "show", "test"];
-const FLAGS: [&str; 5] = [
-    "--disable-on-gone",
-    "--metadata",
-    "--on-exhausted",
-    "--ordering",
-    "--signature-scheme",
-];
+const FLAGS: [&str; 4] = ["--disable-on-gone", "--metadata", "--on-exhausted", "--ordering"];
 
 /// Says what is wrong with the command line, and gives the exit status. Help and version are no mistakes.
 pub fn report(error: &Error) -> ExitCode {
@@ -61,10 +55,7 @@ mod tests {
             ("hookline endpoint test wh_1", "test"),
             ("hookline event show evt_1", "show"),
             ("hookline endpoint update wh_1 --ordering endpoint", "--ordering"),
-            (
-                "hookline endpoint update wh_1 --signature-scheme=v1a",
-                "--signature-scheme",
-            ),
+            ("hookline endpoint update wh_1 --on-exhausted=block", "--on-exhausted"),
         ] {
             assert_eq!(named(&refused(line)), Some(name), "{line}");
         }

@@ -54,6 +54,14 @@ fn wrong_usage_is_exit_status_2() {
             "61 is not in 1..=60",
         ),
         (vec!["endpoint", "update", "wh_1", "--direct", "--burst", "3"], "--rate"),
+        (
+            vec!["endpoint", "update", "wh_1", "--direct", "--retry-schedule", "5,never"],
+            "`none` means no retries",
+        ),
+        (
+            vec!["endpoint", "update", "wh_1", "--direct", "--metadata", "alone"],
+            "NAME=VALUE",
+        ),
     ] {
         let ended = hookline.run(&arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
@@ -310,7 +318,7 @@ fn endpoints(hookline: &Hookline) -> String {
     let made = hookline.json(&words(&format!(
         "{create} --url https://example.com/hook --filter vault.ingest.* --filter case.created --rate 10 \
          --max-in-flight 4 --timeout 20 --retry-schedule 1,2,3 --dialect retry_all --envelope event_payload \
-         --vault-id v1 --header x-team=hidden-value --scopes vault --description tests --placement shared"
+         --vault-id v1 --header x-team=hidden-value --scopes vault --description tests --placement shared --metadata team=blue --metadata tier=a=b"
     )));
     let endpoint = &made["endpoint"];
     assert!(
@@ -338,9 +346,29 @@ fn endpoints(hookline: &Hookline) -> String {
         (&"paused".into(), &Value::Null)
     );
     assert_eq!((&updated["version"], &updated["timeoutSec"]), (&2.into(), &20.into()));
+    assert_eq!(updated["metadata"], serde_json::json!({"team": "blue", "tier": "a=b"}));
+    let update = format!("endpoint update {id} --direct --retry-schedule none --unset metadata --output json");
+    let updated = &hookline.json(&words(&update))["endpoint"];
+    assert_eq!(
+        (&updated["retrySchedule"], &updated["metadata"]),
+        (&serde_json::json!([]), &serde_json::json!({})),
+        "no retries, no metadata"
+    );
+    assert_eq!(
+        (&updated["signatureScheme"], &updated["publicKey"]),
+        (&"v1".into(), &Value::Null)
+    );
+    let update = format!("endpoint update {id} --direct --signature-scheme both --envelope cloudevents --output json");
+    let updated = &hookline.json(&words(&update))["endpoint"];
+    assert_eq!(
+        (&updated["signatureScheme"], &updated["envelope"]),
+        (&"both".into(), &"cloudevents".into())
+    );
+    let public_key = updated["publicKey"].as_str().expect("it is shown");
+    assert!(public_key.starts_with("whpk_"), "{public_key}");
     let got = hookline.ok(&["endpoint", "get", &id, "--direct"]);
     assert!(
-        got.contains("paused") && !got.contains("hidden-value") && !got.contains("whsec_"),
+        got.contains("paused") && got.contains(public_key) && !got.contains("hidden-value") && !got.contains("whsec_"),
         "{got}"
     );
     let listed = hookline.ok(&words("endpoint list --direct --tenant org_acme --status paused"));
@@ -356,6 +384,7 @@ fn secrets(hookline: &Hookline, endpoint: &str) {
             .is_some_and(|secret| secret.starts_with("whsec_"))
     );
     assert_eq!(rotated["endpoint"]["hasPreviousSigningSecret"], true);
+    brought_secrets(hookline, endpoint);
     let next = hookline.with("HOOKLINE_SECRETS__KEY", NEXT_KEY);
     let failed = next.run(&["rekey"]);
     assert_eq!(
@@ -366,6 +395,43 @@ fn secrets(hookline: &Hookline, endpoint: &str) {
     let next = next.with("HOOKLINE_SECRETS__PREVIOUS_KEYS", KEY);
     assert!(next.ok(&["rekey"]).starts_with("1 endpoints were encrypted anew"));
     assert!(next.ok(&["rekey"]).starts_with("0 endpoints"));
+}
+
+/// A secret comes from a file or stdin, so that no list of processes shows it.
+fn brought_secrets(hookline: &Hookline, endpoint: &str) {
+    let brought = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let file = std::env::temp_dir().join(format!("hookline-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&file, format!("{brought}\n")).expect("a file");
+    let path = file.to_str().expect("a path");
+    let rotate = [
+        "endpoint",
+        "rotate-secret",
+        endpoint,
+        "--direct",
+        "--signing-secret-file",
+    ];
+    for (from, input) in [(path, ""), ("-", brought)] {
+        let mut arguments = rotate.to_vec();
+        arguments.push(from);
+        let ended = hookline.run_with_input(&arguments, input);
+        assert!(ended.status == 0 && ended.stdout.contains(brought), "{}", ended.stderr);
+    }
+    std::fs::remove_file(&file).expect("it is there");
+    for (from, input, status, said) in [
+        (path, "", 1, "can't open"),
+        ("-", "hidden-value", 2, "--signing-secret-file"),
+        ("-", "", 2, "--signing-secret-file"),
+    ] {
+        let mut arguments = rotate.to_vec();
+        arguments.push(from);
+        let ended = hookline.run_with_input(&arguments, input);
+        assert!(
+            ended.status == status && ended.stderr.contains(said),
+            "{from}: {}",
+            ended.stderr
+        );
+        assert!(!ended.stderr.contains("hidden"), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -3,12 +3,12 @@
 
 mod change;
 mod flags;
+mod secret;
 mod shown;
 
 use super::DirectFlag;
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::connect::{self, Direct};
-use crate::failure::Usage;
 use crate::output::{self, OutputFlag};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -16,9 +16,9 @@ use flags::{Fields, Unset};
 use ledger::entities::is_deleted;
 use ledger::{Entity, View};
 use schemas::Endpoint;
+use secret::SigningSecretFlags;
 use serde_json::json;
 use shown::Shown;
-use signing::SigningSecret;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -58,9 +58,8 @@ pub struct Create {
     /// Scopes that it is made with: what wildcards cover, and what a key needs to change it; every scope of the tenant's catalogs when left out
     #[arg(long, alias = "scope", value_delimiter = ',')]
     scopes: Option<Vec<String>>,
-    /// The secret to sign with (whsec_…), when receivers have one already
-    #[arg(long, value_name = "SECRET", value_parser = Secret::read)]
-    signing_secret: Option<Secret>,
+    #[command(flatten)]
+    secret: SigningSecretFlags,
     #[command(flatten)]
     direct: DirectFlag,
     #[command(flatten)]
@@ -100,9 +99,8 @@ pub struct Update {
 pub struct RotateSecret {
     /// wh_…
     id: String,
-    /// The new secret (whsec_…), when receivers have one already
-    #[arg(long, value_name = "SECRET", value_parser = Secret::read)]
-    signing_secret: Option<Secret>,
+    #[command(flatten)]
+    secret: SigningSecretFlags,
     /// How long the old secret goes on signing too; 0 ends it at once
     #[arg(long, alias = "previous-secret-expires-in", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=2_592_000))]
     previous_secret_expires_in_sec: i64,
@@ -148,7 +146,7 @@ impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
         self.fields.require_for_create()?;
-        let secret = brought_or_new(self.signing_secret.as_ref())?;
+        let secret = self.secret.brought_or_new()?;
         let keyring = connect::keyring(config)?;
         let direct = Direct::start(config).await?;
         let view = direct.ledger.view();
@@ -197,12 +195,7 @@ impl Update {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
         self.fields.require_for_update(&self.unset)?;
-        // Only headers are sealed: without any, no key is needed.
-        let keyring = if self.fields.headers.is_empty() {
-            None
-        } else {
-            Some(connect::keyring(config)?)
-        };
+        let keyring = self.fields.seals().then(|| connect::keyring(config)).transpose()?;
         let direct = Direct::start(config).await?;
         let view = direct.ledger.view();
         let catalogs = change::catalogs(&view);
@@ -228,7 +221,7 @@ impl Update {
 impl RotateSecret {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         self.direct.require()?;
-        let secret = brought_or_new(self.signing_secret.as_ref())?;
+        let secret = self.secret.brought_or_new()?;
         let keyring = connect::keyring(config)?;
         let direct = Direct::start(config).await?;
         let now_ms = runtime::clock::now_ms();
@@ -243,16 +236,6 @@ impl RotateSecret {
         .await?;
         show_with_secret(&direct, &self.id, &secret, "has a new signing secret", self.output)
     }
-}
-
-/// The secret that the caller brought, or a new one.
-fn brought_or_new(brought: Option<&Secret>) -> anyhow::Result<String> {
-    let secret = brought.map_or_else(
-        || Ok(SigningSecret::generate()),
-        |text| SigningSecret::parse(text.reveal()),
-    );
-    let secret = secret.map_err(|error| Usage::error(format!("--signing-secret: {error}")))?;
-    Ok(secret.expose())
 }
 
 fn show_with_secret(direct: &Direct, id: &str, secret: &str, what: &str, output: OutputFlag) -> anyhow::Result<()> {

@@ -11,9 +11,11 @@ use egress::{HeaderName, HeaderValue, IpNet, Policy};
 use event_model::{Catalogs, Envelope, filter};
 use ledger::Keyring;
 use schemas::{Endpoint, Limit, ResourceScopes, Tenant};
+use signing::Scheme;
 use std::net::IpAddr;
 
 const MOST_RETRIES: usize = 20;
+const LONGEST_RETRY_SEC: i64 = 172_800;
 const MOST_HEADERS: usize = 20;
 const MOST_URL_CHARS: usize = 2048;
 
@@ -49,7 +51,12 @@ pub enum Unset {
     Timeout,
     RetrySchedule,
     Headers,
+    Metadata,
 }
+
+/// Delays in seconds; empty: no retries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrySchedule(Vec<i64>);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Fields {
@@ -74,15 +81,18 @@ pub struct Fields {
     /// Longest request, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=60))]
     pub timeout: Option<i32>,
-    /// Delays before each retry, in seconds: 5,60,300
-    #[arg(long, value_name = "SECONDS,…", value_delimiter = ',', value_parser = clap::value_parser!(i64).range(0..=172_800))]
-    pub retry_schedule: Vec<i64>,
+    /// Delays before each retry, in seconds: 5,60,300; none: no retries
+    #[arg(long, value_name = "SECONDS,…|none", value_parser = retry_schedule)]
+    pub retry_schedule: Option<RetrySchedule>,
     /// Which answers are retried: standard, or every one that is not 2xx (retry_all)
     #[arg(long, value_enum)]
     pub dialect: Option<Dialect>,
-    /// The body: standard or event_payload (cloudevents and raw come with a later version)
+    /// The body: standard, event_payload, cloudevents, or raw (the data alone)
     #[arg(long)]
     pub envelope: Option<Envelope>,
+    /// Signatures: v1 (HMAC with the secret), v1a (ed25519, verified with the public key that `get` shows) or both
+    #[arg(long, value_name = "SCHEME")]
+    pub signature_scheme: Option<Scheme>,
     /// Only events of this vault; may be repeated
     #[arg(long = "vault-id", value_name = "ID")]
     pub vault_ids: Vec<String>,
@@ -95,6 +105,9 @@ pub struct Fields {
     /// For people
     #[arg(long)]
     pub description: Option<String>,
+    /// A note of your own, NAME=VALUE, never sent; may be repeated, and replaces all metadata (`update --unset metadata` clears it)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = note)]
+    pub metadata: Vec<(String, String)>,
     /// A topic of its own (dedicated), the shared lanes, or as there is room (auto)
     #[arg(long, value_enum)]
     pub placement: Option<Placement>,
@@ -136,13 +149,15 @@ impl Fields {
             && self.rate.is_none()
             && self.max_in_flight.is_none()
             && self.timeout.is_none()
-            && self.retry_schedule.is_empty()
+            && self.retry_schedule.is_none()
             && self.dialect.is_none()
             && self.envelope.is_none()
+            && self.signature_scheme.is_none()
             && self.vault_ids.is_empty()
             && self.matter_ids.is_empty()
             && self.headers.is_empty()
             && self.description.is_none()
+            && self.metadata.is_empty()
             && self.placement.is_none();
         if nothing && unset.is_empty() {
             return Err(Usage::error(
@@ -153,11 +168,6 @@ impl Fields {
     }
 
     fn check_counts(&self) -> anyhow::Result<()> {
-        if self.retry_schedule.len() > MOST_RETRIES {
-            return Err(Usage::error(format!(
-                "--retry-schedule has at most {MOST_RETRIES} delays"
-            )));
-        }
         if self.headers.len() > MOST_HEADERS {
             return Err(Usage::error(format!("at most {MOST_HEADERS} --header are allowed")));
         }
@@ -169,12 +179,24 @@ impl Fields {
         self.headers.iter().map(read).collect()
     }
 
-    /// Does what the flags say. `keyring` is needed for headers alone.
+    /// Whether [`Self::apply`] needs the keyring.
+    pub fn seals(&self) -> bool {
+        !self.headers.is_empty() || self.signature_scheme.is_some_and(Scheme::has_v1a)
+    }
+
+    /// Does what the flags say. `keyring` is needed for headers and a key pair alone.
     pub fn apply(&self, endpoint: &mut Endpoint, judge: &Judge<'_>, keyring: Option<&Keyring>) -> anyhow::Result<()> {
         self.apply_what_matches(endpoint, judge)?;
         self.apply_how_it_is_sent(endpoint);
         if let Some(status) = self.status {
             set_status(endpoint, status);
+        }
+        if let Some(scheme) = self.signature_scheme {
+            endpoint.signature_scheme = scheme.as_str().to_owned();
+            if scheme.has_v1a() {
+                let keyring = keyring.context("a signing key is encrypted, which needs secrets.key")?;
+                ledger::make_signing_key(endpoint, keyring);
+            }
         }
         if !self.headers.is_empty() {
             let keyring = keyring.context("header values are encrypted, which needs secrets.key")?;
@@ -221,8 +243,8 @@ impl Fields {
         }
         endpoint.max_in_flight = self.max_in_flight.or(endpoint.max_in_flight);
         endpoint.timeout_sec = self.timeout.or(endpoint.timeout_sec);
-        if !self.retry_schedule.is_empty() {
-            endpoint.retry_schedule_sec = Some(self.retry_schedule.clone());
+        if let Some(RetrySchedule(delays_sec)) = &self.retry_schedule {
+            endpoint.retry_schedule_sec = Some(delays_sec.clone());
         }
         if let Some(dialect) = self.dialect {
             endpoint.dialect = name_of(dialect);
@@ -233,6 +255,9 @@ impl Fields {
         }
         if let Some(description) = &self.description {
             endpoint.description = Some(description.clone());
+        }
+        if !self.metadata.is_empty() {
+            endpoint.metadata = self.metadata.iter().cloned().collect();
         }
         if let Some(placement) = self.placement {
             endpoint.placement = name_of(placement);
@@ -250,6 +275,7 @@ impl Unset {
             Self::Timeout => endpoint.timeout_sec = None,
             Self::RetrySchedule => endpoint.retry_schedule_sec = None,
             Self::Headers => endpoint.headers.clear(),
+            Self::Metadata => endpoint.metadata.clear(),
         }
     }
 }
@@ -316,6 +342,34 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+fn retry_schedule(text: &str) -> Result<RetrySchedule, String> {
+    if matches!(text.trim(), "" | "none") {
+        return Ok(RetrySchedule(Vec::new()));
+    }
+    let delays_sec = text
+        .split(',')
+        .map(|delay| {
+            delay
+                .trim()
+                .parse()
+                .ok()
+                .filter(|sec| (0..=LONGEST_RETRY_SEC).contains(sec))
+        })
+        .collect::<Option<Vec<i64>>>()
+        .ok_or_else(|| format!("each delay must be 0 to {LONGEST_RETRY_SEC} seconds; `none` means no retries"))?;
+    if delays_sec.len() > MOST_RETRIES {
+        return Err(format!("it has at most {MOST_RETRIES} delays"));
+    }
+    Ok(RetrySchedule(delays_sec))
+}
+
+fn note(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
+}
+
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
     if name.len() > 64 || value.len() > 1024 {
@@ -339,6 +393,14 @@ mod tests {
             (name_of(Status::Paused), name_of(Placement::Auto)),
             ("paused".into(), "auto".into())
         );
+    }
+
+    #[test]
+    fn a_schedule_may_be_empty() {
+        let delays = |text| retry_schedule(text).map(|schedule| schedule.0);
+        assert_eq!(delays("5, 60,300"), Ok(vec![5, 60, 300]));
+        assert_eq!((delays("none"), delays("")), (Ok(vec![]), Ok(vec![])));
+        assert!(delays("5,").is_err() && delays("172801").is_err() && delays(&"1,".repeat(21)).is_err());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Shown {
     dialect: String,
     disable_on_gone: bool,
     signature_scheme: String,
+    /// What `v1a` signatures are verified with.
+    public_key: Option<String>,
     metadata: BTreeMap<String, String>,
     required_scopes: Vec<String>,
     version: i64,
@@ -98,6 +100,7 @@ impl Shown {
             dialect: endpoint.dialect.clone(),
             disable_on_gone: endpoint.disable_on_gone,
             signature_scheme: endpoint.signature_scheme.clone(),
+            public_key: endpoint.public_key.clone(),
             metadata: endpoint.metadata.clone(),
             required_scopes: endpoint.required_scopes.clone(),
             version,
