@@ -11,7 +11,7 @@ use delivery_core::{
     recent::settled_key,
     retry_after,
 };
-use egress::{Denied, Failure, Request, Response};
+use egress::{Failure, Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kafka_log::Outgoing;
 use rand::Rng;
@@ -98,23 +98,16 @@ impl Job {
 /// Makes the request. One that must not be made (unsigned, or to where the egress policy forbids) is a failed attempt.
 async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Made {
     let started_at_ms = now_ms();
-    let unmade = |denied: Denied| Made {
-        started_at_ms,
-        duration: Duration::ZERO,
-        outcome: Err(Failure::from(denied)),
-    };
     let Some(headers) = headers(target, delivery, started_at_ms) else {
-        return unmade(Denied {
-            reason: "the signing secret can't be used".into(),
-        });
+        return Made {
+            started_at_ms,
+            duration: Duration::ZERO,
+            outcome: Err(Failure::Unmade("the signing secret can't be used".into())),
+        };
     };
     runtime::crash_point("dispatcher.before_request");
-    let url = match ctx.client.policy().check_url(&target.url) {
-        Ok(url) => url,
-        Err(denied) => return unmade(denied),
-    };
     let request = Request {
-        url,
+        destination: ctx.client.destination(&target.url),
         headers,
         body: Bytes::copy_from_slice(&delivery.body),
         timeout: target.timeout,

@@ -1,7 +1,7 @@
 //! Why a request has no status, told apart as far as someone can act on it. No message holds the URL: its query may be
 //! a secret (invariant 5).
 
-use crate::policy::Denied;
+use crate::denied::Denied;
 use crate::resolver::Unresolved;
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,9 @@ const MAX_CHARS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The egress policy forbids it: no request was made.
-    Denied(String),
+    Denied(Denied),
+    /// The caller couldn't make the request up: no request was made.
+    Unmade(String),
     /// The host's name has no address.
     Resolve(String),
     /// No connection.
@@ -31,7 +33,8 @@ impl Failure {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::Denied(message)
+            Self::Denied(denied) => &denied.reason,
+            Self::Unmade(message)
             | Self::Resolve(message)
             | Self::Connect(message)
             | Self::Tls(message)
@@ -48,7 +51,7 @@ impl Failure {
 
     pub(crate) fn of_request(error: &reqwest::Error) -> Self {
         if let Some(denied) = in_chain::<Denied>(error) {
-            return denied.clone().into();
+            return refused(denied.clone());
         }
         if let Some(unresolved) = in_chain::<Unresolved>(error) {
             return Self::Resolve(bounded(&unresolved.to_string()));
@@ -65,15 +68,25 @@ impl Failure {
 }
 
 impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(bounded(&denied.to_string()))
+    fn from(mut denied: Denied) -> Self {
+        if denied.reason.len() > MAX_CHARS {
+            denied.reason = bounded(&denied.reason);
+        }
+        Self::Denied(denied)
     }
+}
+
+/// Where every refusal of a request passes.
+pub(crate) fn refused(denied: Denied) -> Failure {
+    metrics::counter!("hookline_egress_denied_total", "kind" => denied.kind()).increment(1);
+    denied.into()
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::Denied(_) => "denied",
+            Self::Unmade(_) => "not made",
             Self::Resolve(_) => "name not resolved",
             Self::Connect(_) => "no connection",
             Self::Tls(_) => "tls",

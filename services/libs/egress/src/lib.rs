@@ -4,13 +4,26 @@
 
 mod address;
 mod client;
+mod denied;
+mod destination;
 mod failure;
+mod lookup;
+mod options;
 mod policy;
+mod ports;
+mod proxy;
 mod resolver;
+mod response;
 
-pub use client::{Attempt, Client, Options, OptionsError, Request, Response};
+pub use client::{Attempt, Client, Request};
+pub use denied::Denied;
+pub use destination::Destination;
 pub use failure::Failure;
 pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use ipnet::IpNet;
-pub use policy::{Denied, Policy};
+pub use lookup::{Addresses, Lookup, SystemLookup};
+pub use options::{Options, OptionsError};
+pub use policy::Policy;
+pub use proxy::{Proxy, ProxyError};
+pub use response::Response;
 pub use url::Url;

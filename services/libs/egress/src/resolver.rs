@@ -1,48 +1,72 @@
-//! Resolves names and hands on only addresses that the policy allows, so that what is connected to is what was judged.
-//! It caches nothing: the system's resolver does, and keep-alive makes look-ups rare.
+//! Resolves the names that connections are made to, at the moment when they are made, and hands on only addresses that
+//! the policy allows: what is connected to is what was judged. A name with one forbidden address is refused as a
+//! whole. Nothing is cached: the system's resolver does, and keep-alive makes look-ups rare.
 
-use crate::policy::{Denied, Policy};
+use crate::denied::{Denied, Rule};
+use crate::lookup::SharedLookups;
+use crate::policy::Policy;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-pub(crate) struct PolicyResolver {
-    pub policy: Arc<Policy>,
+pub(crate) struct Resolver {
+    pub lookups: SharedLookups,
+    pub names: Names,
+}
+
+/// Which names are resolved.
+pub(crate) enum Names {
+    /// Those whose addresses this policy allows.
+    Allowed(Arc<Policy>),
+    /// The operator's proxy alone, which may be anywhere: nothing goes past it.
+    Proxy(String),
 }
 
 /// The name has no address.
 #[derive(Debug, thiserror::Error)]
-#[error("{host} can't be resolved: {message}")]
+#[error("{name} can't be resolved: {message}")]
 pub(crate) struct Unresolved {
-    host: String,
-    message: String,
+    name: String,
+    message: Arc<str>,
 }
 
-impl Resolve for PolicyResolver {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.policy);
+        let lookups = self.lookups.clone();
+        let policy = match &self.names {
+            Names::Allowed(policy) => Some(Arc::clone(policy)),
+            Names::Proxy(proxy) if proxy == name.as_str() => None,
+            Names::Proxy(_) => {
+                let denied = Denied::new(Rule::Name, "only the proxy is connected to");
+                return Box::pin(std::future::ready(Err(denied.into())));
+            }
+        };
         Box::pin(async move {
-            let host = name.as_str();
-            let unresolved = |message: String| Unresolved {
-                host: host.to_owned(),
+            let name = name.as_str();
+            let unresolved = |message| Unresolved {
+                name: name.to_owned(),
                 message,
             };
-            let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, 0)).await {
-                Ok(addresses) => addresses.collect(),
-                Err(error) => return Err(unresolved(error.to_string()).into()),
-            };
-            if found.is_empty() {
-                return Err(unresolved("it has no address".to_owned()).into());
+            let found = lookups.addresses(name).await.map_err(unresolved)?;
+            if let Some(policy) = policy {
+                judge(&policy, name, &found)?;
             }
-            let allowed: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| policy.allows(address.ip()))
-                .collect();
-            if allowed.is_empty() {
-                // Not which addresses it has: a tenant must not learn an internal network's names from us.
-                return Err(Denied::because(format!("{host} has no address that is public or allowed here")).into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
+            // Port 0 stands for the URL's.
+            let addresses: Vec<_> = found.iter().map(|address| SocketAddr::new(*address, 0)).collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
+}
+
+/// # Errors
+/// [`Denied`] unless every address is allowed. It doesn't say which address isn't: a tenant must not learn an internal
+/// network's addresses from us.
+pub(crate) fn judge(policy: &Policy, name: &str, found: &[IpAddr]) -> Result<(), Denied> {
+    let allowed = found.iter().filter(|address| policy.allows(**address)).count();
+    let reason = match allowed {
+        all if all == found.len() => return Ok(()),
+        0 => format!("{name} has no address that is public or allowed here"),
+        _ => format!("{name} has an address that is neither public nor allowed here"),
+    };
+    Err(Denied::new(Rule::Name, reason))
 }

@@ -1,11 +1,11 @@
 //! A receiver on loopback that follows a script to the byte, so that it can misbehave as no HTTP library would.
 
-use parking_lot::Mutex;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What happens after the script's bytes were written.
@@ -14,6 +14,8 @@ pub enum Then {
     /// The next request is read.
     KeepAlive,
     Close,
+    /// The connection is aborted (RST).
+    Reset,
     /// Nothing more, with the connection open.
     Hang,
     /// This again and again, as fast as it is read.
@@ -25,12 +27,18 @@ pub enum Then {
 #[derive(Debug, Default)]
 struct Seen {
     connections: usize,
+    /// Of them, those that are open.
+    open: usize,
     requests: Vec<String>,
+    /// Bytes that the system took for the client.
+    written: usize,
 }
+
+type Watched = Arc<watch::Sender<Seen>>;
 
 pub struct Receiver {
     pub address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    seen: Watched,
     accepting: JoinHandle<()>,
 }
 
@@ -43,14 +51,25 @@ pub fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 impl Receiver {
     /// Reads each request whole, then follows the script.
     pub async fn start(bytes: impl Into<Vec<u8>>, then: Then) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), bytes, then).await
+    }
+
+    pub async fn start_at(address: SocketAddr, bytes: impl Into<Vec<u8>>, then: Then) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let (seen, bytes) = (Arc::new(Mutex::new(Seen::default())), Arc::new(bytes.into()));
+        let (seen, bytes) = (Watched::default(), Arc::new(bytes.into()));
         let shared = Arc::clone(&seen);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                shared.lock().connections += 1;
-                tokio::spawn(serve(stream, Arc::clone(&shared), Arc::clone(&bytes), then.clone()));
+                shared.send_modify(|seen| {
+                    seen.connections += 1;
+                    seen.open += 1;
+                });
+                let (seen, bytes, then) = (Arc::clone(&shared), Arc::clone(&bytes), then.clone());
+                tokio::spawn(async move {
+                    serve(stream, &seen, &bytes, then).await;
+                    seen.send_modify(|seen| seen.open -= 1);
+                });
             }
         });
         Self {
@@ -61,11 +80,23 @@ impl Receiver {
     }
 
     pub fn connections(&self) -> usize {
-        self.seen.lock().connections
+        self.seen.borrow().connections
     }
 
     pub fn requests(&self) -> Vec<String> {
-        self.seen.lock().requests.clone()
+        self.seen.borrow().requests.clone()
+    }
+
+    pub fn written(&self) -> usize {
+        self.seen.borrow().written
+    }
+
+    /// Waits until the client has closed every connection that it made.
+    pub async fn is_left_alone(&self) {
+        let mut seen = self.seen.subscribe();
+        let closed = seen.wait_for(|seen| seen.connections > 0 && seen.open == 0);
+        let closed = tokio::time::timeout(Duration::from_secs(10), closed).await;
+        closed.expect("the client goes on reading").expect("its sender lives");
     }
 }
 
@@ -75,23 +106,30 @@ impl Drop for Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, bytes: Arc<Vec<u8>>, then: Then) {
+async fn serve(mut stream: TcpStream, seen: &Watched, bytes: &[u8], then: Then) {
     while let Some(request) = read_request(&mut stream).await {
-        seen.lock().requests.push(request);
-        let _ = stream.write_all(&bytes).await;
+        seen.send_modify(|seen| seen.requests.push(request));
+        write(&mut stream, seen, bytes).await;
         match &then {
             Then::KeepAlive => {}
             Then::Close => return,
-            Then::Hang => std::future::pending().await,
-            Then::Repeat(more) => while stream.write_all(more).await.is_ok() {},
+            Then::Reset => return stream.set_zero_linger().expect("a socket can be reset"),
+            Then::Hang => while stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {},
+            Then::Repeat(more) => while write(&mut stream, seen, more).await {},
             Then::Trickle(pause) => {
                 let mut every = tokio::time::interval(*pause);
-                while stream.write_all(b"x").await.is_ok() {
+                while write(&mut stream, seen, b"x").await {
                     every.tick().await;
                 }
             }
         }
     }
+}
+
+async fn write(stream: &mut TcpStream, seen: &Watched, bytes: &[u8]) -> bool {
+    let is_written = stream.write_all(bytes).await.is_ok();
+    seen.send_modify(|seen| seen.written += bytes.len());
+    is_written
 }
 
 /// Head and body of the next request; of what isn't HTTP, what came first. `None` at the connection's end.

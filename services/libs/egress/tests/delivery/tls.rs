@@ -1,7 +1,7 @@
 //! TLS against a receiver with a certificate of a private authority, with and without mTLS. `certificates/` was made
 //! with openssl for these tests alone: the authority's key is gone, and nothing else trusts it.
 
-use crate::{TIMEOUT, local, request};
+use crate::{TIMEOUT, local, post_to};
 use egress::{Client, Failure, Options, OptionsError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn certificate(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/delivery/certificates")).join(name)
 }
 
-fn trusting() -> Options {
+pub fn trusting() -> Options {
     Options {
         policy: local(),
         ca_file: Some(certificate("authority.pem")),
@@ -24,7 +24,7 @@ fn trusting() -> Options {
 }
 
 /// Answers one request on each connection; its URL.
-async fn receiver(wants_client_certificate: bool) -> String {
+pub async fn receiver(wants_client_certificate: bool) -> String {
     let authority = CertificateDer::from_pem_file(certificate("authority.pem")).expect("the fixture is PEM");
     let own = CertificateDer::from_pem_file(certificate("server.pem")).expect("the fixture is PEM");
     let key = PrivateKeyDer::from_pem_file(certificate("server.key.pem")).expect("the fixture is PEM");
@@ -62,8 +62,7 @@ async fn receiver(wants_client_certificate: bool) -> String {
 
 async fn status(options: Options, url: &str) -> Result<u16, Failure> {
     let client = Client::new(options).expect("the client can be set up");
-    client
-        .post(request(url, TIMEOUT))
+    post_to(&client, url, TIMEOUT)
         .await
         .outcome
         .map(|response| response.status.as_u16())
