@@ -45,6 +45,10 @@ pub fn url(text: &str) -> Result<(), String> {
     expect(url::Url::parse(text).is_ok(), "must be a URL")
 }
 
+pub fn proxy(text: &str) -> Result<(), String> {
+    text.parse::<egress::Proxy>().map(drop).map_err(|error| error.to_string())
+}
+
 pub fn readable_file(text: &str) -> Result<(), String> {
     match std::fs::File::open(text) {
         Ok(_) => Ok(()),

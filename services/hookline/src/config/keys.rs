@@ -265,14 +265,14 @@ pub const KEYS: &[Key] = &[
         "egress.allow_networks",
         Form::Texts(checks::network),
         Some("[]"),
-        "networks (CIDR) let through besides public addresses",
+        "networks (CIDR) let through besides public addresses; a metadata service only by its own address (/32)",
     ),
     key("egress.allow_http", Form::Bool, Some("false"), "plain http endpoints"),
-    later(
+    key(
         "egress.proxy",
-        Form::Text(checks::url),
+        Form::Secret(checks::proxy),
         None,
-        "forward proxy for deliveries",
+        "forward proxy for deliveries, http://user:password@host:port; it must refuse private addresses itself",
     ),
     key(
         "egress.ca_file",

@@ -103,6 +103,8 @@ pub struct Delivery {
 pub struct Egress {
     pub allow_networks: Vec<String>,
     pub allow_http: bool,
+    #[serde(default, deserialize_with = "proxy")]
+    pub proxy: Option<egress::Proxy>,
     pub ca_file: Option<PathBuf>,
     pub client_cert_file: Option<PathBuf>,
     pub client_key_file: Option<PathBuf>,
@@ -117,6 +119,11 @@ pub struct History {
 pub struct Log {
     pub format: Option<String>,
     pub level: String,
+}
+
+fn proxy<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<egress::Proxy>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 impl std::fmt::Debug for Kafka {

@@ -234,7 +234,6 @@ fn what_others_put_into_the_environment_is_ignored() {
 fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
     for (name, value) in [
         ("HOOKLINE_CIRCUIT__PROBE_SEC", "1,2"),
-        ("HOOKLINE_EGRESS__PROXY", "http://proxy:3128"),
         ("HOOKLINE_SCHEMA_REGISTRY__URL", "http://registry:8081"),
         ("HOOKLINE_OTEL__ENDPOINT", "http://collector:4317"),
         ("HOOKLINE_HISTORY__URL", "postgres://db/hookline"),
@@ -246,6 +245,21 @@ fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
         );
     }
     with(None, &[("HOOKLINE_AUTO_DISABLE__FAILURES", "100")]).expect("the default asks for nothing");
+}
+
+#[test]
+fn a_proxy_is_an_http_url_and_its_credentials_are_not_shown_invariant_5() {
+    let loaded = with(None, &[("HOOKLINE_EGRESS__PROXY", "http://user:s3cret@proxy:3128")]).expect("it is right");
+    assert!(loaded.config.egress.proxy.is_some());
+    for text in [loaded.shown(), format!("{:?}", loaded.config)] {
+        assert!(text.contains("redacted") && !text.contains("s3cret"), "{text}");
+    }
+    for wrong in ["proxy:3128", "https://s3cret@proxy", "http://proxy/s3cret"] {
+        let problems = mistakes(None, &[("HOOKLINE_EGRESS__PROXY", wrong)]);
+        assert!(problems.len() == 1 && problems[0].contains("must be http://host:port"), "{problems:?}");
+        assert!(!problems[0].contains("s3cret"), "{problems:?}");
+    }
+    assert!(with(None, &[]).expect("it is right").config.egress.proxy.is_none());
 }
 
 #[test]

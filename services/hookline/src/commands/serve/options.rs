@@ -62,6 +62,7 @@ pub fn dispatcher(config: &Config) -> dispatcher::Options {
         ..dispatcher::Options::default()
     };
     options.egress.policy = connect::egress_policy(config);
+    options.egress.proxy.clone_from(&config.egress.proxy);
     options.egress.ca_file.clone_from(&config.egress.ca_file);
     options
         .egress
