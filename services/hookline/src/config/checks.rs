@@ -46,7 +46,9 @@ pub fn url(text: &str) -> Result<(), String> {
 }
 
 pub fn proxy(text: &str) -> Result<(), String> {
-    text.parse::<egress::Proxy>().map(drop).map_err(|error| error.to_string())
+    text.parse::<egress::Proxy>()
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 pub fn readable_file(text: &str) -> Result<(), String> {

@@ -256,7 +256,10 @@ fn a_proxy_is_an_http_url_and_its_credentials_are_not_shown_invariant_5() {
     }
     for wrong in ["proxy:3128", "https://s3cret@proxy", "http://proxy/s3cret"] {
         let problems = mistakes(None, &[("HOOKLINE_EGRESS__PROXY", wrong)]);
-        assert!(problems.len() == 1 && problems[0].contains("must be http://host:port"), "{problems:?}");
+        assert!(
+            problems.len() == 1 && problems[0].contains("must be http://host:port"),
+            "{problems:?}"
+        );
         assert!(!problems[0].contains("s3cret"), "{problems:?}");
     }
     assert!(with(None, &[]).expect("it is right").config.egress.proxy.is_none());
