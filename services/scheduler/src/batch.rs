@@ -1,23 +1,29 @@
 //! Moves what is due on, in one transaction with the offsets it came from.
 
-use crate::{Error, queue::Due};
+use crate::{
+    Error,
+    queue::{Content, Due},
+    refusal,
+};
 use delivery_core::{
     murmur2,
     tier::{Hop, next_hop},
 };
-use kafka_log::{
-    Commit, Connection, Membership, Names, Outgoing, RETRY_TIERS_SEC, TopicPartition, Transaction,
-    TransactionalProducer,
-};
+use kafka_log::{Commit, Connection, Membership, Names, Outgoing, Record, Transaction, TransactionalProducer};
 use runtime::{CancellationToken, clock::now_ms, crash_point};
-use schemas::Delivery;
+use schemas::{Delivery, Rejected, Source};
 use std::{sync::Arc, time::Duration};
 
 /// Partitions of every retry topic.
 pub(crate) const RETRY_PARTITIONS: i32 = 8;
 /// Most records of one transaction.
 pub(crate) const MAX_RECORDS: usize = 1000;
+const REJECTED_PARTITIONS: i32 = 4;
+/// Of a value that is no delivery, what is kept in `rejected`.
+const REJECTED_BYTES: usize = 256 << 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// The same while brokers refuse what somebody has to mend.
+const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// Writes the transactions of one partition.
 pub(crate) struct Mover {
@@ -37,7 +43,8 @@ enum Failure {
 /// A record's way on.
 struct Move {
     outgoing: Outgoing,
-    released: bool,
+    /// When it was due, Unix milliseconds, if it waits no longer.
+    released: Option<i64>,
 }
 
 impl Mover {
@@ -72,8 +79,8 @@ impl Mover {
                 Err(Failure::Restart(error)) => return Err(error),
                 Err(Failure::Again(error)) if cancel.is_cancelled() => return Err(error),
                 Err(Failure::Again(error)) => {
-                    tracing::warn!(%error, records = batch.len(), "releasing is tried again");
-                    tokio::time::sleep(RETRY_PAUSE).await;
+                    let pause = pause_after(&error, batch.len());
+                    let _ = cancel.run_until_cancelled(tokio::time::sleep(pause)).await;
                 }
             }
         }
@@ -109,34 +116,81 @@ impl Mover {
             _ => Failure::Restart(error.into()),
         })?;
         crash_point("scheduler.after_commit");
-        measure(batch, &moves);
+        measure(&moves);
         Ok(())
     }
 
     fn next(&self, due: &Due, now_ms: i64) -> Result<Move, schemas::EncodeError> {
-        let mut delivery = due.delivery.clone();
+        match &due.content {
+            Content::Delivery(delivery) => self.on(&due.record, (**delivery).clone(), now_ms),
+            Content::Unreadable(message) => Ok(Move {
+                outgoing: self.aside(&due.record, message.clone(), now_ms)?,
+                released: None,
+            }),
+        }
+    }
+
+    fn on(&self, record: &Record, mut delivery: Delivery, now_ms: i64) -> Result<Move, schemas::EncodeError> {
         let endpoint = delivery.endpoint_id.clone().into_bytes();
         let (topic, partitions, released) =
             match next_hop(now_ms, delivery.due_at_ms, delivery.wait_since_ms, delivery.hops) {
                 Hop::Release => {
+                    let due_at_ms = delivery.due_at_ms;
                     release(&mut delivery);
-                    (self.names.returns(), self.lanes, true)
+                    (self.names.returns(), self.lanes, Some(due_at_ms))
                 }
                 Hop::Tier(tier_sec) => {
-                    wait_on(&mut delivery, due.record.timestamp_ms);
-                    (self.names.retry(tier_sec), RETRY_PARTITIONS, false)
+                    wait_on(&mut delivery, record.timestamp_ms);
+                    (self.names.retry(tier_sec), RETRY_PARTITIONS, None)
                 }
             };
         let partition = murmur2::partition(&endpoint, partitions);
         let mut outgoing = Outgoing::new(topic, partition, endpoint, schemas::encode(&delivery)?);
-        outgoing.headers = due
-            .record
+        outgoing.headers = record
             .headers
             .iter()
             .map(|(name, value)| (name.clone(), value.to_vec()))
             .collect();
         Ok(Move { outgoing, released })
     }
+
+    /// A record that is no delivery at all, as the dispatcher puts one aside.
+    fn aside(&self, record: &Record, message: String, now_ms: i64) -> Result<Outgoing, schemas::EncodeError> {
+        let value = record.value.as_deref().unwrap_or_default();
+        let key = record.key.as_deref().unwrap_or_default();
+        let rejected = Rejected {
+            reason: "unreadable".into(),
+            message,
+            origin: Source {
+                topic: record.topic.to_string(),
+                partition: record.partition,
+                offset: record.offset,
+            },
+            tenant: None,
+            event_type: None,
+            rejected_at_ms: now_ms,
+            value: value[..value.len().min(REJECTED_BYTES)].to_vec(),
+            value_bytes: i64::try_from(value.len()).unwrap_or(i64::MAX),
+            headers: Default::default(),
+        };
+        let partition = murmur2::partition(key, REJECTED_PARTITIONS);
+        Ok(Outgoing::new(
+            self.names.rejected(),
+            partition,
+            key,
+            schemas::encode(&rejected)?,
+        ))
+    }
+}
+
+fn pause_after(error: &Error, records: usize) -> Duration {
+    if let Error::Kafka(refused) = error
+        && refusal::raise(refused, "deliveries that are due can't be moved on")
+    {
+        return REFUSED_PAUSE;
+    }
+    tracing::warn!(%error, records, "releasing is tried again");
+    RETRY_PAUSE
 }
 
 async fn fill(
@@ -175,26 +229,10 @@ fn wait_on(delivery: &mut Delivery, appended_ms: i64) {
     delivery.hops = delivery.hops.saturating_add(1);
 }
 
-/// The offsets that a batch answers: one for each tier in it.
-pub(crate) fn offsets(batch: &[Due], partition: i32) -> Vec<Commit> {
-    let mut last: [Option<&Due>; RETRY_TIERS_SEC.len()] = [None; RETRY_TIERS_SEC.len()];
-    for due in batch {
-        last[due.tier] = Some(due);
-    }
-    last.into_iter()
-        .flatten()
-        .map(|due| Commit {
-            partition: TopicPartition::new(due.record.topic.clone(), partition),
-            offset: due.record.offset + 1,
-            metadata: String::new(),
-        })
-        .collect()
-}
-
-fn measure(batch: &[Due], moves: &[Move]) {
+fn measure(moves: &[Move]) {
     let now_ms = now_ms();
-    for (due, _) in batch.iter().zip(moves).filter(|(_, moved)| moved.released) {
-        let late_ms = u32::try_from(now_ms - due.delivery.due_at_ms).unwrap_or(0);
+    for due_at_ms in moves.iter().filter_map(|moved| moved.released) {
+        let late_ms = u32::try_from(now_ms - due_at_ms).unwrap_or(0);
         metrics::histogram!("hookline_retry_lateness_seconds").record(f64::from(late_ms) / 1000.0);
         metrics::counter!("hookline_retry_released_total").increment(1);
     }

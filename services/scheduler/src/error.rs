@@ -11,6 +11,8 @@ pub enum Error {
     Encode(#[from] schemas::EncodeError),
     #[error("the group membership ended by itself; see the log lines above")]
     MembershipEnded,
+    #[error("the ledger holds no installation yet; run `hookline serve api`, which founds it")]
+    NoInstallation,
 }
 
 impl Error {
@@ -18,7 +20,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Kafka(error) => error.is_retryable() || error.is_fenced(),
-            Error::MembershipEnded => true,
+            Error::MembershipEnded | Error::NoInstallation => true,
             Error::Ledger(_) | Error::Encode(_) => false,
         }
     }

@@ -2,10 +2,10 @@
 //! long the oldest delivery has waited.
 
 use crate::{Error, queue::Queue, worker::Shared};
-use kafka_log::{Commit, TopicPartition};
+use kafka_log::TopicPartition;
 use runtime::clock::now_ms;
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
 /// Offsets of topics that a group isn't subscribed to expire 7 days after their last commit.
 const KEEP_OFFSETS_EVERY: Duration = Duration::from_secs(86_400);
@@ -16,6 +16,8 @@ pub(crate) struct Housekeeping {
     partition: i32,
     /// For each tier, what is below it is deleted already.
     truncated: Vec<i64>,
+    /// Beside the releasing, which it must not hold up: what it has deleted, if that worked.
+    truncating: JoinSet<Option<Vec<i64>>>,
     truncate_at: Instant,
     keep_offsets_at: Instant,
     gauges_at: Instant,
@@ -29,6 +31,7 @@ impl Housekeeping {
             shared,
             partition,
             truncated: Vec::new(),
+            truncating: JoinSet::new(),
             truncate_at,
             keep_offsets_at: now,
             gauges_at: now,
@@ -44,7 +47,7 @@ impl Housekeeping {
         }
         if now >= self.truncate_at {
             self.truncate_at = now + self.shared.options.truncate_every;
-            self.truncate(queues).await;
+            self.truncate(queues);
         }
         if now >= self.keep_offsets_at {
             self.keep_offsets(queues).await?;
@@ -54,14 +57,7 @@ impl Housekeeping {
 
     /// Commits where every tier stands, changed or not.
     pub(crate) async fn keep_offsets(&mut self, queues: &[Queue]) -> Result<(), Error> {
-        let commits = queues
-            .iter()
-            .map(|queue| Commit {
-                partition: self.of(queue),
-                offset: queue.settled,
-                metadata: String::new(),
-            })
-            .collect();
+        let commits = queues.iter().map(|queue| queue.standing(self.partition)).collect();
         self.shared
             .membership
             .commit(vec![(self.shared.owned_by(self.partition), commits)])
@@ -70,18 +66,33 @@ impl Housekeeping {
         Ok(())
     }
 
-    async fn truncate(&mut self, queues: &[Queue]) {
+    fn truncate(&mut self, queues: &[Queue]) {
+        while let Some(ended) = self.truncating.try_join_next() {
+            if let Ok(Some(truncated)) = ended {
+                self.truncated = truncated;
+            }
+        }
+        if !self.truncating.is_empty() {
+            return;
+        }
         self.truncated.resize(queues.len(), 0);
         let changed = queues
             .iter()
             .zip(&self.truncated)
             .filter(|(queue, truncated)| queue.settled > **truncated);
         let below: Vec<(TopicPartition, i64)> = changed.map(|(queue, _)| (self.of(queue), queue.settled)).collect();
-        match self.shared.admin.delete_records(&below).await {
-            Ok(()) => self.truncated = queues.iter().map(|queue| queue.settled).collect(),
-            // They only take room; the next round tries again.
-            Err(error) => tracing::warn!(partition = self.partition, %error, "what was released can't be deleted"),
-        }
+        let settled = queues.iter().map(|queue| queue.settled).collect();
+        let (shared, partition) = (self.shared.clone(), self.partition);
+        self.truncating.spawn(async move {
+            match shared.admin.delete_records(&below).await {
+                Ok(()) => Some(settled),
+                // They only take room; the next round tries again.
+                Err(error) => {
+                    tracing::warn!(partition, %error, "what was released can't be deleted");
+                    None
+                }
+            }
+        });
     }
 
     fn gauges(&self, queues: &[Queue]) {

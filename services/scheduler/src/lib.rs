@@ -1,9 +1,9 @@
 //! The scheduler: waiting deliveries leave the retry topics when they are due, and topics that nobody needs any more are
 //! deleted by the janitor.
 //!
-//! A tier has one fixed delay, so a partition's head is due first and one timer a partition is enough. Each owned
-//! partition number has one worker and one transactional id; what is due moves on in one transaction with the offsets
-//! it came from, so a crash forks no retry chain. Deliberately not here: when a delivery is to be tried again
+//! Each owned partition number has one worker and one transactional id; what is due moves on in one transaction with the
+//! offsets it came from, so a crash forks no retry chain. A tier has one fixed delay, so what is due first has mostly been
+//! written first; what has jitter leaves out of turn (`queue`). Deliberately not here: when a delivery is to be tried again
 //! (dispatcher), and which tier it takes (`delivery_core::tier`).
 
 mod batch;
@@ -12,6 +12,7 @@ mod housekeeping;
 mod janitor;
 mod options;
 mod queue;
+mod refusal;
 mod service;
 mod worker;
 

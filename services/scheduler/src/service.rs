@@ -3,6 +3,7 @@
 use crate::{
     Error, Options,
     janitor::Janitor,
+    refusal,
     worker::{Shared, Worker},
 };
 use kafka_log::{
@@ -155,6 +156,9 @@ async fn own(shared: Arc<Shared>, partition: i32, cancel: CancellationToken) {
             backoff = FIRST_BACKOFF;
         }
         metrics::counter!("hookline_scheduler_restarts_total").increment(1);
+        if let Error::Kafka(refused) = &error {
+            refusal::raise(refused, "a partition of the retry topics can't be worked on");
+        }
         tracing::error!(partition, %error, retry_in = ?backoff, "waiting deliveries of this partition are not released");
         // A cancelled wait ends the loop.
         let _ = cancel.run_until_cancelled(tokio::time::sleep(backoff)).await;

@@ -1,11 +1,12 @@
-//! One owned partition number: reads it in all retry topics, sleeps until the earliest head is due, moves it on.
+//! One owned partition number: reads it in all retry topics, sleeps until the first delivery is due, moves it on.
 
 use crate::{
     Error, Options,
-    batch::{self, MAX_RECORDS, Mover},
+    batch::{MAX_RECORDS, Mover},
     housekeeping::Housekeeping,
-    queue::{Due, Queue},
+    queue::{BLOCKED_RETRY, Due, Queue},
 };
+use delivery_core::tracker::Identity;
 use kafka_log::{
     Admin, Commit, Connection, Item, Membership, RETRY_TIERS_SEC, ReadOptions, Reader, Start, TopicPartition,
 };
@@ -16,10 +17,9 @@ use tokio::sync::mpsc;
 
 /// Records on their way from the reader; what is in the queues is bounded by the windows.
 const CHANNEL_RECORDS: usize = 256;
-/// How often a head that can't be decoded is tried again: its schema may have arrived.
-const BLOCKED_RETRY: Duration = Duration::from_secs(1);
 /// Longest sleep, so that housekeeping happens and a stepped clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const CLUSTER_ID_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all workers of a process share.
 pub(crate) struct Shared {
@@ -47,6 +47,19 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Whose commits these are.
+    async fn identity(&self) -> Result<Identity, Error> {
+        let view = self.ledger.view();
+        let installation = view.installation().ok_or(Error::NoInstallation)?;
+        let connection = self.connection.clone();
+        let cluster_id = tokio::task::spawn_blocking(move || connection.cluster_id(CLUSTER_ID_TIMEOUT))
+            .await
+            .map_err(|_| kafka_log::Error::Stopped)??;
+        Ok(Identity::new(&cluster_id, &installation.incarnation))
+    }
+}
+
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     partition: i32,
@@ -62,15 +75,18 @@ impl Worker {
         let membership = shared.membership.clone();
         let mover = Mover::start(&shared.connection, membership, partition, shared.options.lanes).await?;
         let committed = shared.membership.committed(shared.partitions(partition)).await?;
+        let identity = shared.identity().await?;
         let (sink, items) = mpsc::channel(CHANNEL_RECORDS);
         let mut queues = Vec::with_capacity(committed.len());
-        for (tier, committed) in committed.into_iter().enumerate() {
+        for (committed, tier_sec) in committed.into_iter().zip(RETRY_TIERS_SEC) {
             let start = committed.offset.map_or(Start::Beginning, Start::Offset);
             let mut read = ReadOptions::new(start);
             read.window_bytes = shared.options.window_bytes;
-            let topic = committed.partition.topic.clone();
-            let first = shared.reader.add(committed.partition, read, sink.clone()).await?;
-            queues.push(Queue::new(tier, RETRY_TIERS_SEC[tier], topic, first));
+            let first = shared
+                .reader
+                .add(committed.partition.clone(), read, sink.clone())
+                .await?;
+            queues.push(Queue::resume(tier_sec, &committed, first, identity.clone()));
         }
         let housekeeping = Housekeeping::new(shared.clone(), partition);
         let mut worker = Self {
@@ -99,9 +115,6 @@ impl Worker {
                 },
                 () = tokio::time::sleep(sleep) => {}
             }
-            while let Ok(item) = self.items.try_recv() {
-                self.take(item)?;
-            }
             self.move_due(cancel).await?;
             self.housekeeping.run(&self.queues).await?;
         }
@@ -116,9 +129,18 @@ impl Worker {
         Ok(())
     }
 
-    fn until_next(&mut self) -> Duration {
+    /// Takes over what has been read meanwhile.
+    fn look(&mut self) -> Result<(), Error> {
+        while let Ok(item) = self.items.try_recv() {
+            self.take(item)?;
+        }
         let view = self.shared.ledger.view();
-        let next_ms = self.queues.iter_mut().filter_map(|queue| queue.due_ms(&*view)).min();
+        self.queues.iter_mut().for_each(|queue| queue.look(&*view));
+        Ok(())
+    }
+
+    fn until_next(&self) -> Duration {
+        let next_ms = self.queues.iter().filter_map(Queue::due_ms).min();
         let until = next_ms.map_or(LONGEST_SLEEP, |due_ms| {
             Duration::from_millis(u64::try_from(due_ms - now_ms()).unwrap_or(0))
         });
@@ -128,25 +150,30 @@ impl Worker {
 
     async fn move_due(&mut self, cancel: &CancellationToken) -> Result<(), Error> {
         while !cancel.is_cancelled() {
+            self.look()?;
             let batch = self.collect();
             if batch.is_empty() {
                 return Ok(());
             }
-            let offsets = batch::offsets(&batch, self.partition);
+            let partition = self.partition;
+            let offsets: Vec<_> = self
+                .queues
+                .iter_mut()
+                .filter_map(|queue| queue.take_commit(partition))
+                .collect();
             self.mover.commit(&batch, &offsets, cancel).await?;
             self.settle(&offsets);
         }
         Ok(())
     }
 
-    /// All heads that are due now, at most as many as a transaction takes.
+    /// Everything that is due now, at most as much as a transaction takes.
     fn collect(&mut self) -> Vec<Due> {
-        let view = self.shared.ledger.view();
         let now_ms = now_ms();
         let mut batch = Vec::new();
         for queue in &mut self.queues {
             while batch.len() < MAX_RECORDS
-                && let Some(due) = queue.pop(now_ms, &*view)
+                && let Some(due) = queue.pop(now_ms)
             {
                 batch.push(due);
             }

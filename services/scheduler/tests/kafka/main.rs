@@ -2,6 +2,7 @@
 
 mod crashes;
 mod janitor;
+mod lateness;
 mod support;
 mod timing;
 mod waiting;

@@ -12,7 +12,7 @@ use kafka_log::{
 use ledger::Ledger;
 use runtime::{CancellationToken, clock::now_ms};
 use scheduler::{Options, Service};
-use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, SchemaEntry, Source};
+use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, Rejected, SchemaEntry, Source};
 use std::{
     collections::{BTreeMap, HashMap},
     process::Command,
@@ -31,6 +31,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Result<Self> {
+        runtime::metrics::install();
         let bootstrap = tokio::task::spawn_blocking(brokers::shared_bootstrap).await??;
         let connection = Connection::new(bootstrap, format!("t-{}.", uuid::Uuid::new_v4()), BTreeMap::new());
         let names = connection.names();
@@ -41,7 +42,13 @@ impl World {
             dlq_retention_days: 1,
             default_source: true,
         };
-        let others = [names.returns(), names.ledger(), names.lanes(), names.events()];
+        let others = [
+            names.returns(),
+            names.ledger(),
+            names.lanes(),
+            names.events(),
+            names.rejected(),
+        ];
         let wanted = |name: &String| name.contains(".retry.") || others.contains(name);
         let specs: Vec<_> = topics::fixed(names, &settings)
             .into_iter()
@@ -154,10 +161,32 @@ impl World {
     }
 
     pub async fn returns(&self) -> Result<Returns> {
+        self.tail(self.connection.names().returns(), LANES).await
+    }
+
+    /// The first `count` records that were put aside, in the order of writing for each partition.
+    pub async fn rejected(&self, count: usize) -> Result<Vec<Rejected>> {
+        let mut tail = self.tail(self.connection.names().rejected(), 4).await?;
+        let mut rejected = Vec::new();
+        while rejected.len() < count {
+            let record = tail.record(Duration::from_secs(30)).await?.context("too few")?;
+            let value = record.value.as_ref().context("a tombstone")?;
+            rejected.push(schemas::decode(value, &OwnSchemas)?);
+        }
+        Ok(rejected)
+    }
+
+    /// The largest record that `returns` takes; None: as it should be.
+    pub async fn limit_returns(&self, bytes: Option<&str>) -> Result<()> {
+        let setting = ("max.message.bytes".to_owned(), bytes.unwrap_or("2097152").to_owned());
+        Ok(self.admin.set(&self.connection.names().returns(), &[setting]).await?)
+    }
+
+    async fn tail(&self, topic: String, partitions: i32) -> Result<Returns> {
         let reader = Reader::start(&self.connection, &ReaderOptions::new("test"))?;
         let (sink, items) = mpsc::channel(1000);
-        for partition in 0..LANES {
-            let partition = TopicPartition::new(self.connection.names().returns(), partition);
+        for partition in 0..partitions {
+            let partition = TopicPartition::new(topic.as_str(), partition);
             // A new topic's leaders aren't known everywhere at once.
             while let Err(error) = reader
                 .add(partition.clone(), ReadOptions::new(Start::Beginning), sink.clone())
@@ -208,13 +237,20 @@ pub struct Released {
 impl Returns {
     /// The next one, or None when nothing arrives for `patience`.
     pub async fn next(&mut self, patience: Duration) -> Result<Option<Released>> {
+        let Some(record) = self.record(patience).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Released {
+            at_ms: now_ms(),
+            delivery: decode(&record)?,
+        }))
+    }
+
+    async fn record(&mut self, patience: Duration) -> Result<Option<Record>> {
         let deadline = Instant::now() + patience;
         while let Ok(item) = tokio::time::timeout_at(deadline, self.items.recv()).await {
             if let Item::Record(record) = item.context("the reader stopped")? {
-                return Ok(Some(Released {
-                    at_ms: now_ms(),
-                    delivery: decode(&record)?,
-                }));
+                return Ok(Some(record));
             }
         }
         Ok(None)
@@ -237,6 +273,15 @@ impl Returns {
         assert_eq!(released.len(), due.len(), "all were released");
         Ok(released.into_values().collect())
     }
+}
+
+/// What this process has counted under this name with exactly these labels.
+pub fn counted(name: &str, labels: &[(&str, &str)]) -> u64 {
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+    let series = format!("{name}{{{}}} ", labels.join(","));
+    let rendered = runtime::metrics::install().render();
+    let value = rendered.lines().find_map(|line| line.strip_prefix(&series));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 fn decode(record: &Record) -> Result<Delivery> {

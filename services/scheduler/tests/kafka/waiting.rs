@@ -1,10 +1,10 @@
 //! What waits: room is given back, and what can't be read stops its own queue and nothing else.
 
-use crate::support::{World, waiting};
+use crate::support::{World, counted, waiting};
 use anyhow::{Context, Result};
 use kafka_log::{Outgoing, RETRY_TIERS_SEC, Watermarks};
 use runtime::clock::now_ms;
-use schemas::{Delivery, Record};
+use schemas::{Delivery, Record, Rejected};
 use std::{collections::HashMap, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,11 +83,105 @@ async fn an_unknown_schema_blocks_until_it_is_known_and_is_never_skipped() -> Re
         .await?
         .context("another tier of the same partition goes on")?;
     assert_eq!(released.delivery.delivery_id, elsewhere.delivery_id);
+    // Other partitions go on, for longer than a member that doesn't answer stays in the group.
+    let others = world.wait(&[9_000; 40]).await?;
+    returns.each_once(&others, Duration::ZERO).await?;
+    let why = [("why", "unknown schema")];
+    assert!(
+        counted("hookline_blocked_total", &why) > 1,
+        "it says so again and again"
+    );
+
     world.configure_schema(fingerprint, &schema).await?;
+    let known_ms = now_ms();
     let due: HashMap<String, i64> = [&newer, &behind]
         .into_iter()
         .map(|delivery| (delivery.delivery_id.clone(), delivery.due_at_ms))
         .collect();
+    for released in returns.each_once(&due, Duration::from_secs(1)).await? {
+        let took_ms = released.at_ms - known_ms;
+        assert!(
+            took_ms < 4_000,
+            "{took_ms} ms: an evicted member would have had to join again"
+        );
+    }
+    running.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_delivery_goes_to_the_rejected_topic_and_holds_nothing_up() -> Result<()> {
+    let world = World::new().await?;
+    let mut returns = world.returns().await?;
+    let running = world.start(world.options()).await?;
+    let delivery = waiting(now_ms(), now_ms() + 1_000);
+    let sound = schemas::encode(&delivery)?;
+    let damaged = [b"not ours".to_vec(), sound[..sound.len() - 3].to_vec(), Vec::new()];
+    for value in &damaged {
+        world.producer.write(&world.to_retry(&delivery, value.clone())?).await?;
+    }
+    world.producer.write(&world.to_retry(&delivery, sound)?).await?;
+    let released = returns
+        .next(Duration::from_secs(30))
+        .await?
+        .context("what follows them")?;
+    assert_eq!(released.delivery.delivery_id, delivery.delivery_id);
+
+    let rejected: Vec<Rejected> = world.rejected(damaged.len()).await?;
+    for (offset, (rejected, value)) in rejected.iter().zip(&damaged).enumerate() {
+        assert_eq!((rejected.reason.as_str(), &rejected.value), ("unreadable", value));
+        let origin = &rejected.origin;
+        assert_eq!(origin.topic, world.connection.names().retry(1));
+        assert_eq!(usize::try_from(origin.offset)?, offset);
+    }
+    running.stop().await
+}
+
+/// A successor knows from the commit's metadata what has left out of turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_out_of_turn_is_not_released_again() -> Result<()> {
+    let world = World::new().await?;
+    let mut returns = world.returns().await?;
+    let put = async |wait_ms: i64| -> Result<(String, i64)> {
+        let mut delivery = waiting(now_ms(), now_ms() + wait_ms);
+        delivery.endpoint_id = "wh_same".into();
+        let record = world.to_retry(&delivery, schemas::encode(&delivery)?)?;
+        assert!(record.topic.ends_with("retry.16"), "{}", record.topic);
+        world.producer.write(&record).await?;
+        Ok((delivery.delivery_id, delivery.due_at_ms))
+    };
+    let slow = HashMap::from([put(16_000).await?]);
+    let mut quick = HashMap::new();
+    for _ in 0..10 {
+        quick.extend([put(15_001).await?]);
+    }
+    let first = world.start(world.options()).await?;
+    for released in returns.each_once(&quick, Duration::ZERO).await? {
+        let late_ms = released.at_ms - quick[&released.delivery.delivery_id];
+        assert!((0..900).contains(&late_ms), "{late_ms} ms late: behind the slow one");
+    }
+    first.stop().await?;
+    let second = world.start(world.options()).await?;
+    returns.each_once(&slow, Duration::from_secs(3)).await?;
+    second.stop().await
+}
+
+/// What brokers refuse until somebody mends it is tried again, and it is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_seen_and_ends_when_it_is_mended() -> Result<()> {
+    let world = World::new().await?;
+    let mut returns = world.returns().await?;
+    let running = world.start(world.options()).await?;
+    world.limit_returns(Some("100")).await?;
+    let due = world.wait(&[1_000; 5]).await?;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while counted("hookline_blocked_total", &[("why", "refused")])
+        + counted("hookline_blocked_total", &[("why", "too large")])
+        == 0
+    {
+        assert!(tokio::time::Instant::now() < deadline, "nobody says so");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    world.limit_returns(None).await?;
     returns.each_once(&due, Duration::from_secs(1)).await?;
     running.stop().await
 }
