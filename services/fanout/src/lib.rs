@@ -12,12 +12,14 @@
 
 mod batch;
 mod error;
+mod expired;
 mod judge;
 mod measure;
 mod options;
 mod outgoing;
 mod place;
 mod projection;
+mod refusal;
 mod rejection;
 mod service;
 mod slice;

@@ -1,7 +1,7 @@
 //! The role: a member of the fan-out group with a worker for each partition that it owns.
 
 use crate::{
-    Error, InvalidOptions, Options, Source,
+    Error, InvalidOptions, Options, Source, expired,
     judge::Rules,
     projection::Projection,
     slice::Output,
@@ -48,7 +48,15 @@ impl Service {
             return Err(InvalidOptions(problems.join("; ")).into());
         }
         let sources = sources(&options, &names.events(), &names.ingest());
-        let topics = sources.keys().cloned().collect();
+        let topics: Vec<String> = sources.keys().cloned().collect();
+        // Before it joins: whoever begins commits.
+        if shutdown
+            .run_until_cancelled(expired::look(connection, &topics))
+            .await
+            .is_none()
+        {
+            return Ok(());
+        }
         let mut member = MembershipOptions::new(names.fanout_group(), topics);
         member.instance_id.clone_from(&options.instance_id);
         let (membership, ownership) = Membership::join(connection, &member)?;

@@ -10,6 +10,7 @@ use crate::{
     outgoing::Bodies,
     place::{Place, Route},
     projection::{Projection, Snapshot},
+    refusal,
 };
 use kafka_log::{Ack, Credit, Names, Outgoing, Producer};
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -138,7 +139,7 @@ impl Slice {
         })
     }
 
-    /// What to write again. An error that neither time nor another place mends ends the work.
+    /// What to write again. What brokers refuse is tried until somebody has mended it: only this partition waits for it.
     async fn repair(
         &mut self,
         outcomes: Vec<(Part, Option<kafka_log::Error>)>,
@@ -149,20 +150,28 @@ impl Slice {
         let mut homeless = Vec::new();
         let mut behind: HashSet<Arc<str>> = HashSet::new();
         let mut again = Vec::new();
+        let mut refused = None;
         for (part, error) in outcomes {
             let endpoint = self.endpoint(part);
             match error {
                 Some(kafka_log::Error::UnknownTopic(_)) if self.is_dedicated(part) => homeless.push(part),
-                Some(error) if error.is_retryable() => {
-                    tracing::warn!(%error, "writing again");
+                Some(kafka_log::Error::Stopped) => return Err(kafka_log::Error::Stopped.into()),
+                Some(error) => {
+                    if refusal::is_refusal(&error) {
+                        refused = Some(error);
+                    } else {
+                        tracing::warn!(%error, "writing again");
+                    }
                     behind.extend(endpoint);
                     again.push(part);
                 }
-                Some(error) => return Err(error.into()),
                 // Written already, but after something of this endpoint that wasn't: again, to keep its order.
                 None if endpoint.is_some_and(|id| behind.contains(&id)) => again.push(part),
                 None => {}
             }
+        }
+        if let Some(error) = refused {
+            refusal::raise(&error, "what follows from events can't be written");
         }
         if !again.is_empty() {
             tokio::select! {

@@ -5,7 +5,7 @@ use crate::{
     BatchLimits, Error, StartAt, batch,
     batch::Batch,
     judge::{Rules, judge},
-    measure,
+    measure, refusal,
     slice::{Output, Slice},
 };
 use event_model::SourceSettings;
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 /// How often an idle partition reports the ledger version that it has reached.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 const COMMIT_RETRY: Duration = Duration::from_millis(500);
+/// The same while the brokers refuse what somebody has to mend.
+const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// After so many records the task lets others run.
 const YIELD_AFTER: usize = 16;
 
@@ -158,6 +160,7 @@ impl Worker {
         };
         loop {
             let entry = (self.partition.clone(), vec![commit.clone()]);
+            let pause;
             match self.shared.membership.commit(vec![entry]).await {
                 Ok(made) if made.is_empty() => return Err(Error::Stopped),
                 Ok(_) => {
@@ -168,12 +171,17 @@ impl Worker {
                 // says so again. When it doesn't, the next commit isn't made.
                 Err(error) if error.is_retryable() || error.is_fenced() => {
                     tracing::warn!(partition = %self.partition, %error, "committing again");
+                    pause = COMMIT_RETRY;
+                }
+                Err(error) if refusal::is_refusal(&error) => {
+                    refusal::raise(&error, "what is done can't be committed");
+                    pause = REFUSED_RETRY;
                 }
                 Err(error) => return Err(error.into()),
             }
             tokio::select! {
                 () = self.stop.cancelled() => return Err(Error::Stopped),
-                () = tokio::time::sleep(COMMIT_RETRY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -6,4 +6,5 @@ mod configuration;
 mod formats;
 mod places;
 mod poison;
+mod refusals;
 mod restart;
