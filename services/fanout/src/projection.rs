@@ -185,13 +185,13 @@ fn subscription(endpoint: &Endpoint) -> Subscription {
             }
         });
     // An empty list is no list.
-    let ids = |ids: &Vec<String>| (!ids.is_empty()).then(|| ids.iter().cloned().collect());
+    let ids = |ids: &Vec<String>| (!ids.is_empty()).then(|| ids.iter().map(String::as_str).collect());
     let scopes = endpoint.resource_scopes.as_ref();
     Subscription {
         endpoint_id: endpoint.id.as_str().into(),
         tenant: endpoint.tenant.as_str().into(),
         filters: filters.collect(),
-        scopes: endpoint.required_scopes.clone(),
+        scopes: endpoint.required_scopes.as_slice().into(),
         vault_ids: scopes.and_then(|s| ids(&s.vault_ids)),
         matter_ids: scopes.and_then(|s| ids(&s.matter_ids)),
         created_at_ms: endpoint.created_at_ms,

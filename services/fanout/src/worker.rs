@@ -160,8 +160,7 @@ impl Worker {
         };
         loop {
             let entry = (self.partition.clone(), vec![commit.clone()]);
-            let pause;
-            match self.shared.membership.commit(vec![entry]).await {
+            let pause = match self.shared.membership.commit(vec![entry]).await {
                 Ok(made) if made.is_empty() => return Err(Error::Stopped),
                 Ok(_) => {
                     self.committed = Some((self.next, ledger_version));
@@ -171,14 +170,14 @@ impl Worker {
                 // says so again. When it doesn't, the next commit isn't made.
                 Err(error) if error.is_retryable() || error.is_fenced() => {
                     tracing::warn!(partition = %self.partition, %error, "committing again");
-                    pause = COMMIT_RETRY;
+                    COMMIT_RETRY
                 }
                 Err(error) if refusal::is_refusal(&error) => {
                     refusal::raise(&error, "what is done can't be committed");
-                    pause = REFUSED_RETRY;
+                    REFUSED_RETRY
                 }
                 Err(error) => return Err(error.into()),
-            }
+            };
             tokio::select! {
                 () = self.stop.cancelled() => return Err(Error::Stopped),
                 () = tokio::time::sleep(pause) => {}
