@@ -1,7 +1,7 @@
 //! Event type filters as an endpoint states them: an exact name, a prefix wildcard, or all. Which types exist, and who
 //! may ask for them, is decided elsewhere.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Longest filter, in bytes.
 pub const MAX_BYTES: usize = 128;
@@ -10,9 +10,9 @@ pub const MAX_BYTES: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// This type alone.
-    Exact(String),
+    Exact(Arc<str>),
     /// Every type that begins with this and a dot (`vault.ingest.*` is `Prefix("vault.ingest")`).
-    Prefix(String),
+    Prefix(Arc<str>),
     /// `*`
     All,
 }
@@ -48,9 +48,9 @@ impl Filter {
             return Err(Malformed::Form);
         }
         Ok(if is_prefix {
-            Self::Prefix(name.to_owned())
+            Self::Prefix(name.into())
         } else {
-            Self::Exact(name.to_owned())
+            Self::Exact(name.into())
         })
     }
 
@@ -58,9 +58,9 @@ impl Filter {
     #[must_use]
     pub fn covers(&self, event_type: &str) -> bool {
         match self {
-            Self::Exact(name) => name == event_type,
+            Self::Exact(name) => **name == *event_type,
             Self::Prefix(prefix) => event_type
-                .strip_prefix(prefix.as_str())
+                .strip_prefix(&**prefix)
                 .is_some_and(|rest| rest.starts_with('.')),
             Self::All => true,
         }

@@ -1,6 +1,6 @@
 //! The trie of one tenant's prefix filters, by segments of the type's name. `*` hangs at its root.
 
-use super::{Hanging, Subscription};
+use super::{Subscription, hanging::Hanging};
 use imbl::HashMap;
 use std::sync::Arc;
 
@@ -22,8 +22,7 @@ impl Node {
         for segment in path {
             node = node.children.entry(segment.into()).or_default();
         }
-        node.hanging
-            .insert(Arc::clone(&subscription.endpoint_id), Arc::clone(subscription));
+        node.hanging.insert(subscription);
     }
 
     /// Removes the endpoint at the path's end, and nodes that nothing hangs at or below any more.
@@ -46,7 +45,7 @@ impl Node {
     }
 
     /// Visits what hangs at every proper prefix of the type's name, the empty one included.
-    pub(super) fn visit(&self, event_type: &str, take: &mut impl FnMut(&Hanging)) {
+    pub(super) fn visit<'a>(&'a self, event_type: &str, take: &mut impl FnMut(&'a Hanging)) {
         let mut node = self;
         take(&node.hanging);
         let mut path = segments(event_type).peekable();
