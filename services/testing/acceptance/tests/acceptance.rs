@@ -13,6 +13,8 @@ mod egress;
 mod endpoint_states;
 #[path = "acceptance/isolation.rs"]
 mod isolation;
+#[path = "acceptance/late_letters.rs"]
+mod late_letters;
 #[path = "acceptance/pausing.rs"]
 mod pausing;
 #[path = "acceptance/replaying.rs"]
