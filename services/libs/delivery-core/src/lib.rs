@@ -3,6 +3,7 @@
 //! the roles' business.
 
 pub mod filter;
+pub mod health;
 pub mod invariants;
 pub mod matching;
 pub mod murmur2;
