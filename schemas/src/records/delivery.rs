@@ -35,6 +35,8 @@ pub struct Delivery {
     pub wait_since_ms: i64,
     /// Retry topics passed in the present wait.
     pub hops: i32,
+    /// Once it has met an open circuit: when its last scheduled attempt falls due, Unix milliseconds.
+    pub last_due_at_ms: Option<i64>,
     /// W3C trace context of the source record.
     pub traceparent: Option<String>,
     /// The last attempts, oldest first, at most `AttemptSummary::KEPT`.

@@ -53,6 +53,10 @@ pub struct Endpoint {
     pub status: String,
     pub disabled_reason: Option<String>,
     pub disabled_at_ms: Option<i64>,
+    /// When `auto_disabled`: failed attempts since the last success.
+    pub consecutive_failures: Option<i64>,
+    /// When `auto_disabled`: when the last of them ended, Unix milliseconds.
+    pub last_failure_at_ms: Option<i64>,
     /// Name to encrypted value.
     pub headers: BTreeMap<String, serde_bytes::ByteBuf>,
     pub rate_limit: Option<Limit>,

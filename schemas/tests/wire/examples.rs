@@ -57,6 +57,7 @@ impl Example for Delivery {
             due_at_ms: 1_700_000_060_000,
             wait_since_ms: 1_700_000_055_000,
             hops: 3,
+            last_due_at_ms: Some(1_700_000_000_000),
             traceparent: some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             attempts: vec![
                 failed(8, Some(503), None),
@@ -87,6 +88,7 @@ impl Example for Delivery {
             due_at_ms: i64::MAX,
             wait_since_ms: 0,
             hops: i32::MAX,
+            last_due_at_ms: None,
             traceparent: None,
             attempts: vec![],
         }
@@ -352,6 +354,8 @@ impl Example for Endpoint {
             required_scopes: vec![text("vault")],
             disabled_reason: some("failing"),
             disabled_at_ms: Some(1_700_000_000_000),
+            consecutive_failures: Some(100),
+            last_failure_at_ms: Some(1_700_000_000_000),
             headers: [(text("x-team"), serde_bytes::ByteBuf::from(bytes()))].into(),
             rate_limit: Some(Limit {
                 per_second: 0.1,
@@ -383,6 +387,8 @@ impl Example for Endpoint {
             status: text("active"),
             disabled_reason: None,
             disabled_at_ms: None,
+            consecutive_failures: None,
+            last_failure_at_ms: None,
             headers: [].into(),
             rate_limit: None,
             max_in_flight: None,

@@ -130,6 +130,7 @@ impl Matched {
             due_at_ms: 0,
             wait_since_ms: 0,
             hops: 0,
+            last_due_at_ms: None,
             // Requests always carry one.
             traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
             attempts: Vec::new(),

@@ -181,6 +181,7 @@ impl World {
             due_at_ms: 0,
             wait_since_ms: 0,
             hops: 0,
+            last_due_at_ms: None,
             traceparent: None,
             attempts: Vec::new(),
         }

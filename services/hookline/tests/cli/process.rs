@@ -196,6 +196,7 @@ fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
         due_at_ms: 0,
         wait_since_ms: 0,
         hops: 0,
+        last_due_at_ms: None,
         traceparent: None,
         attempts: vec![AttemptSummary {
             number: 1,

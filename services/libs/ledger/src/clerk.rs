@@ -6,6 +6,7 @@
 mod batch;
 mod decide;
 mod decided;
+mod notice;
 mod ownership;
 
 use crate::{Error, Ledger};

@@ -108,6 +108,8 @@ fn blank(id: String, tenant: String, created_at_ms: i64) -> Endpoint {
         status: String::new(),
         disabled_reason: None,
         disabled_at_ms: None,
+        consecutive_failures: None,
+        last_failure_at_ms: None,
         headers: BTreeMap::new(),
         rate_limit: None,
         max_in_flight: None,

@@ -319,6 +319,7 @@ pub fn waiting(since_ms: i64, due_at_ms: i64) -> Delivery {
         due_at_ms,
         wait_since_ms: since_ms,
         hops: 1,
+        last_due_at_ms: None,
         traceparent: None,
         attempts: Vec::new(),
     }
@@ -336,6 +337,8 @@ fn endpoint(id: &str, status: &str, dedicated_topic: Option<i64>) -> Endpoint {
         status: status.into(),
         disabled_reason: None,
         disabled_at_ms: None,
+        consecutive_failures: None,
+        last_failure_at_ms: None,
         headers: BTreeMap::new(),
         rate_limit: None,
         max_in_flight: None,

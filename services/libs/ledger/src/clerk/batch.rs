@@ -119,6 +119,7 @@ pub(super) async fn write(
             None => 0,
         });
     }
+    publish_notices(&transaction, names, verdicts).await?;
     crash_point("clerk.after_ledger_written");
     let mut outcomes: Vec<Arc<LedgerOutcome>> = Vec::with_capacity(verdicts.len());
     for (verdict, offset) in verdicts.iter().zip(positions) {
@@ -151,6 +152,21 @@ pub(super) async fn write(
     transaction.commit().await?;
     crash_point("clerk.after_commit");
     Ok(outcomes)
+}
+
+async fn publish_notices(transaction: &Transaction<'_>, names: &Names, verdicts: &[Verdict]) -> Result<(), Error> {
+    let mut acks = Vec::new();
+    for verdict in verdicts {
+        if let Verdict::Accepted(_, accepted) = verdict
+            && let Some(notice) = &accepted.notice
+        {
+            acks.push(transaction.send(&notice.record(names)).await?);
+        }
+    }
+    for ack in acks {
+        ack.await?;
+    }
+    Ok(())
 }
 
 fn entry(topic: &str, request: &LedgerRequest, accepted: &Accepted, now_ms: i64) -> Result<Outgoing, Error> {

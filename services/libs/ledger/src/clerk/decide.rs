@@ -1,5 +1,6 @@
 //! Decides one wanted change against the ledger as it is: pure, so that a batch can be decided again.
 
+use super::notice::Notice;
 use crate::{
     Change, Entity, Kind, View,
     entities::{deleted_marker, is_deleted},
@@ -44,6 +45,8 @@ pub(super) struct Accepted {
     pub entity: Option<Vec<u8>>,
     /// The number of a dedicated topic that must exist before this is written.
     pub new_topic: Option<i64>,
+    /// An event that is published with it.
+    pub notice: Option<Notice>,
 }
 
 /// Accepts a request and includes it in `view`, or refuses it and changes nothing.
@@ -59,6 +62,7 @@ pub(super) fn decide(view: &mut View, request: &LedgerRequest, about: &Circumsta
         version: 0,
         entity: None,
         new_topic: None,
+        notice: None,
     };
     let mut change = Change {
         kind,
@@ -82,6 +86,9 @@ pub(super) fn decide(view: &mut View, request: &LedgerRequest, about: &Circumsta
                 accepted.new_topic = e.dedicated_topic;
             }
             accepted.version = has + 1;
+            if let Entity::Endpoint(endpoint) = &entity {
+                accepted.notice = Notice::of(view, endpoint, accepted.version, about.now_ms);
+            }
             change.version = has + 1;
             change.entity = Some(entity);
         }
@@ -180,10 +187,14 @@ fn admit_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> Resu
     require(old.placement == wanted.placement, || {
         "changing an endpoint's placement isn't supported yet; a later version brings it".to_owned()
     })?;
-    let rewritten = wanted.dedicated_topic != old.dedicated_topic || wanted.created_at_ms != old.created_at_ms;
     let mut endpoint = wanted.clone();
     endpoint.dedicated_topic = old.dedicated_topic;
     endpoint.created_at_ms = old.created_at_ms;
+    if endpoint.status != "auto_disabled" {
+        endpoint.consecutive_failures = None;
+        endpoint.last_failure_at_ms = None;
+    }
+    let rewritten = endpoint != *wanted;
     Ok((Entity::from(endpoint), rewritten))
 }
 

@@ -126,6 +126,7 @@ fn again(delivery: Delivery, now_ms: i64) -> Delivery {
         due_at_ms: 0,
         wait_since_ms: 0,
         hops: 0,
+        last_due_at_ms: None,
         ..delivery
     }
 }
@@ -159,6 +160,7 @@ mod tests {
             due_at_ms: 3,
             wait_since_ms: 2,
             hops: 2,
+            last_due_at_ms: None,
             traceparent: None,
             attempts: Vec::new(),
         };

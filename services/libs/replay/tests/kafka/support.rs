@@ -208,6 +208,7 @@ pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
             due_at_ms: 5_000,
             wait_since_ms: 4_000,
             hops: 2,
+            last_due_at_ms: None,
             traceparent: None,
             attempts: vec![AttemptSummary {
                 number: 9,
@@ -234,6 +235,8 @@ fn endpoint(connection: &Connection, id: &str, status: &str) -> Result<Outgoing>
         status: status.into(),
         disabled_reason: None,
         disabled_at_ms: None,
+        consecutive_failures: None,
+        last_failure_at_ms: None,
         headers: BTreeMap::new(),
         rate_limit: None,
         max_in_flight: None,

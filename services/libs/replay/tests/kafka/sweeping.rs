@@ -53,6 +53,7 @@ async fn assert_each_once(world: &World, count: usize) -> Result<()> {
             due_at_ms: 0,
             wait_since_ms: 0,
             hops: 0,
+            last_due_at_ms: None,
             ..dead
         };
         assert_eq!(delivery, expected);

@@ -340,3 +340,62 @@ fn an_unregistered_record_schema_is_refused() {
             .contains("register")
     );
 }
+
+#[test]
+fn an_automatic_disabling_is_announced_once_and_its_figures_end_with_it() {
+    let (mut view, tenant) = ledger();
+    let endpoint = endpoint(&tenant, "shared");
+    assert!(put(&mut view, endpoint.clone(), Some(0)).expect("new").notice.is_none());
+    let disabled = Endpoint {
+        status: "auto_disabled".into(),
+        disabled_reason: Some("failing".into()),
+        disabled_at_ms: Some(7),
+        consecutive_failures: Some(100),
+        last_failure_at_ms: Some(7),
+        ..endpoint.clone()
+    };
+    let accepted = put(&mut view, disabled.clone(), Some(1)).expect("it is disabled");
+    let notice = format!(
+        "{:?}",
+        accepted
+            .notice
+            .expect("it is announced")
+            .record(&kafka_log::Names::new("h."))
+    );
+    assert!(notice.contains("h.ingest"), "{notice}");
+    assert!(
+        put(&mut view, disabled.clone(), Some(2))
+            .expect("again")
+            .notice
+            .is_none()
+    );
+    let active = Endpoint {
+        status: "active".into(),
+        disabled_reason: None,
+        disabled_at_ms: None,
+        ..disabled
+    };
+    put(&mut view, active, Some(3)).expect("it is enabled");
+    let now = view.endpoint(&endpoint.id).expect("it is there");
+    assert_eq!((now.consecutive_failures, now.last_failure_at_ms), (None, None));
+}
+
+#[test]
+fn a_tenant_that_does_not_know_the_type_is_told_nothing() {
+    let (mut view, _) = ledger();
+    let tenant = entities::new_tenant("B", vec!["cases".into()], 1);
+    put(&mut view, tenant.clone(), Some(0)).expect("a tenant is accepted");
+    let endpoint = endpoint(&tenant, "shared");
+    put(&mut view, endpoint.clone(), Some(0)).expect("new");
+    let disabled = Endpoint {
+        status: "auto_disabled".into(),
+        disabled_reason: Some("gone".into()),
+        ..endpoint
+    };
+    assert!(
+        put(&mut view, disabled, Some(1))
+            .expect("it is disabled")
+            .notice
+            .is_none()
+    );
+}
