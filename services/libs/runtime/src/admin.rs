@@ -1,9 +1,9 @@
 //! The admin listener: `/livez`, `/readyz`, `/metrics`. No authentication, so it listens on loopback by default, and
 //! nothing here changes anything.
 
+use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use axum::{Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ pub struct Admin {
 #[derive(Clone)]
 struct Shared {
     readiness: Readiness,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 impl Admin {
@@ -60,7 +60,7 @@ impl Admin {
     pub async fn serve(
         self,
         readiness: Readiness,
-        metrics: PrometheusHandle,
+        metrics: Metrics,
         stop: CancellationToken,
     ) -> Result<(), AdminError> {
         let routes = Router::new()

@@ -6,10 +6,12 @@ pub mod clock;
 pub mod crash;
 pub mod logging;
 pub mod metrics;
+pub mod oldest_waiting;
 pub mod panics;
 pub mod readiness;
 pub mod shutdown;
 pub mod supervise;
+pub mod trace;
 
 pub use crash::crash_point;
 pub use tokio_util::sync::CancellationToken;

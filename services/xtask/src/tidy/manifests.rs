@@ -20,6 +20,11 @@ const RESTRICTED: &[(&str, &[&str], &str)] = &[
         "egress alone makes delivery requests, so that no other code can go round the egress policy (invariant 4)",
     ),
     (
+        "opentelemetry_sdk",
+        &["services/libs/runtime/"],
+        "runtime alone exports telemetry, so that there is one queue, one count of what was dropped and one way to switch it off",
+    ),
+    (
         "sqlx",
         &["services/history/"],
         "history alone knows SQL: the database is a projection that can be rebuilt",
