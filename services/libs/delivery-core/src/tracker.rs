@@ -154,6 +154,12 @@ impl Tracker {
         self.outstanding
     }
 
+    /// Offset of the first record that was read and not done.
+    #[must_use]
+    pub fn first_undone(&self) -> Option<i64> {
+        self.window.front().map(|record| record.offset)
+    }
+
     /// Records from the watermark on, done or not: about 16 bytes of memory each, at most 262,144 when `has_room` is obeyed.
     #[must_use]
     pub fn window(&self) -> usize {

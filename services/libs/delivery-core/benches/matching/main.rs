@@ -14,6 +14,10 @@ use std::hint::black_box;
 use std::time::Duration;
 use world::{Shape, World};
 
+/// As the product has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 
 fn main() {

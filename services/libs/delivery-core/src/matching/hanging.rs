@@ -1,69 +1,73 @@
-//! The endpoints at one place of the index: at a name, at a node of the trie, at a resource's id. Mostly one or a few,
-//! which a slice holds in little room; many are a persistent map, so that a change doesn't copy them all.
+//! The endpoints at one place of the index: at a name, at a node of the trie, at a resource's id. Mostly it is one, which
+//! takes no memory of its own; a few are a slice; many are a persistent map, so that a change doesn't copy them all.
 
 use super::Subscription;
 use imbl::OrdMap;
-use std::{mem, sync::Arc};
+use std::{slice, sync::Arc};
 
 /// Most endpoints in a slice: a change copies it.
 const FEW: usize = 16;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum Hanging {
+    #[default]
+    None,
+    One(Arc<Subscription>),
     Few(Arc<[Arc<Subscription>]>),
     /// By endpoint id.
     Many(OrdMap<Arc<str>, Arc<Subscription>>),
 }
 
-impl Default for Hanging {
-    fn default() -> Self {
-        Self::Few(Arc::default())
-    }
-}
-
 impl Hanging {
     /// Adds an endpoint. One that is there already (by another of its filters) stays once.
     pub(super) fn insert(&mut self, subscription: &Arc<Subscription>) {
-        match self {
-            Self::Few(few) if few.iter().any(|held| Arc::ptr_eq(held, subscription)) => {}
-            Self::Few(few) if few.len() < FEW => {
-                let held = few.iter().cloned();
-                *few = held.chain([Arc::clone(subscription)]).collect();
-            }
-            Self::Few(few) => {
-                let all = mem::take(few);
-                let all = all.iter().chain([subscription]);
-                *self = Self::Many(
-                    all.map(|held| (Arc::clone(&held.endpoint_id), Arc::clone(held)))
-                        .collect(),
-                );
-            }
-            Self::Many(many) => {
-                many.insert(Arc::clone(&subscription.endpoint_id), Arc::clone(subscription));
-            }
+        if let Self::Many(many) = self {
+            many.insert(Arc::clone(&subscription.endpoint_id), Arc::clone(subscription));
+        } else if !self.few().iter().any(|held| Arc::ptr_eq(held, subscription)) {
+            *self = Self::of(self.few().iter().chain([subscription]));
         }
     }
 
     /// Removes an endpoint; one that isn't there is fine.
     pub(super) fn remove(&mut self, endpoint_id: &str) {
+        if let Self::Many(many) = self {
+            many.remove(endpoint_id);
+            // Not at once when it fits again: who goes to and fro would pay each time.
+            if many.len() <= FEW / 2 {
+                *self = Self::of(many.values());
+            }
+        } else {
+            *self = Self::of(self.few().iter().filter(|held| *held.endpoint_id != *endpoint_id));
+        }
+    }
+
+    fn of<'a>(endpoints: impl Iterator<Item = &'a Arc<Subscription>>) -> Self {
+        let mut all: Vec<_> = endpoints.cloned().collect();
+        match all.len() {
+            0 => Self::None,
+            1 => all.pop().map_or(Self::None, Self::One),
+            2..=FEW => Self::Few(all.into()),
+            _ => Self::Many(
+                all.into_iter()
+                    .map(|held| (Arc::clone(&held.endpoint_id), held))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// All, unless they are many.
+    fn few(&self) -> &[Arc<Subscription>] {
         match self {
-            Self::Few(few) => {
-                let left = few.iter().filter(|held| *held.endpoint_id != *endpoint_id);
-                *few = left.cloned().collect();
-            }
-            Self::Many(many) => {
-                many.remove(endpoint_id);
-                if many.len() <= FEW / 2 {
-                    *self = Self::Few(many.values().cloned().collect());
-                }
-            }
+            Self::None | Self::Many(_) => &[],
+            Self::One(one) => slice::from_ref(one),
+            Self::Few(few) => few,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Few(few) => few.len(),
             Self::Many(many) => many.len(),
+            Self::None | Self::One(_) | Self::Few(_) => self.few().len(),
         }
     }
 
@@ -73,8 +77,8 @@ impl Hanging {
 
     pub(super) fn for_each<'a>(&'a self, visit: &mut impl FnMut(&'a Subscription)) {
         match self {
-            Self::Few(few) => few.iter().for_each(|held| visit(held)),
             Self::Many(many) => many.values().for_each(|held| visit(held)),
+            Self::None | Self::One(_) | Self::Few(_) => self.few().iter().for_each(|held| visit(held)),
         }
     }
 }

@@ -2,8 +2,7 @@
 //! type and by the resource's id, whichever has fewer: a thousand endpoints with the same wildcard and each its own vault
 //! are as quick as a thousand with a name each for the same vault.
 
-use super::{EventFacts, Ids, Resource, Subscription, hanging::Hanging, types::Types, types::remove_hanging};
-use imbl::HashMap;
+use super::{EventFacts, HashMap, Ids, Resource, Subscription, hanging::Hanging, types::Types, types::remove_hanging};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Default)]
@@ -11,8 +10,6 @@ pub(super) struct Tenant {
     open: Types,
     /// None without an endpoint that has a resource scope, as in most tenants.
     scoped: Option<Box<Scoped>>,
-    /// Of the endpoint that came last: most of a tenant's endpoints have the same, and share them.
-    scopes: Arc<[String]>,
 }
 
 /// Endpoints with a resource scope, each found by its filters and by its ids: the sum of both in memory, never the
@@ -25,20 +22,13 @@ struct Scoped {
 }
 
 impl Tenant {
-    /// Adds an endpoint that isn't there; the result is what is kept of it.
-    pub(super) fn insert(&mut self, mut subscription: Subscription) -> Arc<Subscription> {
-        if subscription.scopes == self.scopes {
-            subscription.scopes = Arc::clone(&self.scopes);
-        } else {
-            self.scopes = Arc::clone(&subscription.scopes);
-        }
-        let subscription = Arc::new(subscription);
+    /// Adds an endpoint that isn't there.
+    pub(super) fn insert(&mut self, subscription: &Arc<Subscription>) {
         if subscription.is_scoped() {
-            self.scoped.get_or_insert_default().insert(&subscription);
+            self.scoped.get_or_insert_default().insert(subscription);
         } else {
-            self.open.insert(&subscription);
+            self.open.insert(subscription);
         }
-        subscription
     }
 
     pub(super) fn remove(&mut self, subscription: &Subscription) {

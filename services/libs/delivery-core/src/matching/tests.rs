@@ -157,7 +157,7 @@ fn what_is_removed_leaves_nothing_behind() {
     );
     index.remove("b");
     index.remove("b");
-    assert!(index.is_empty() && index.tenants.is_empty());
+    assert!(index.is_empty() && index.tenants.is_empty() && index.scopes.len() == 0);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn many_at_one_place_are_found_while_they_come_and_go() {
         assert_eq!(ids(&index, &event("t", "vault.x")), expected);
         index.remove(&id(n));
     }
-    assert!(index.is_empty() && index.tenants.is_empty());
+    assert!(index.is_empty() && index.tenants.is_empty() && index.scopes.len() == 0);
 }
 
 #[test]
@@ -342,6 +342,6 @@ proptest! {
         for id in now.1.keys() {
             now.0.remove(id);
         }
-        prop_assert!(now.0.is_empty() && now.0.tenants.is_empty());
+        prop_assert!(now.0.is_empty() && now.0.tenants.is_empty() && now.0.scopes.len() == 0);
     }
 }

@@ -1,7 +1,6 @@
 //! The trie of one tenant's prefix filters, by segments of the type's name. `*` hangs at its root.
 
-use super::{Subscription, hanging::Hanging};
-use imbl::HashMap;
+use super::{HashMap, Subscription, hanging::Hanging};
 use std::sync::Arc;
 
 /// A prefix, and what is below it.

@@ -1,8 +1,7 @@
 //! Endpoints by their filters: exact names in a hash, prefixes in a trie.
 
-use super::{Subscription, hanging::Hanging, trie};
+use super::{HashMap, Subscription, hanging::Hanging, trie};
 use crate::filter::Filter;
-use imbl::HashMap;
 use std::{iter, sync::Arc};
 
 #[derive(Debug, Clone, Default)]
