@@ -23,6 +23,7 @@ mod refusal;
 mod rejection;
 mod service;
 mod slice;
+mod span;
 mod start;
 mod worker;
 

@@ -27,6 +27,12 @@ pub(crate) fn contract_mismatch(event_type: &str, stability: &'static str) {
     .increment(1);
 }
 
+/// From the record's timestamp to the acknowledgement of everything that follows from it.
+pub(crate) fn delay(record_ms: i64, now_ms: i64) {
+    let delay_ms = now_ms.saturating_sub(record_ms).max(0);
+    metrics::histogram!("hookline_fanout_delay_seconds").record(delay_ms as f64 / 1000.0);
+}
+
 /// From taking a batch to its commit.
 pub(crate) fn batch(took: Duration) {
     metrics::histogram!("hookline_fanout_batch_seconds").record(took.as_secs_f64());

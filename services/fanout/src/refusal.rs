@@ -10,13 +10,13 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
 /// Counts and logs why nothing goes on.
 pub(crate) fn raise(error: &Error, what: &str) {
     let (why, advice) = match error {
-        Error::UnknownTopic(_) => ("missing topic", "run `hookline topics apply`"),
+        Error::UnknownTopic(_) => ("missing_topic", "run `hookline topics apply`"),
         Error::Denied(_) => (
-            "not allowed",
+            "not_allowed",
             "let this user write to Hookline's topics and commit for its groups (all begin with kafka.prefix)",
         ),
         Error::TooLarge { .. } => (
-            "too large",
+            "too_large",
             "see `hookline topics check`: Hookline's topics take records of 2 MiB (max.message.bytes)",
         ),
         _ => (

@@ -10,9 +10,10 @@ use crate::{
     outgoing::Bodies,
     place::{Place, Route},
     projection::{Projection, Snapshot},
-    refusal,
+    refusal, span,
 };
 use kafka_log::{Ack, Credit, Names, Outgoing, Producer};
+use runtime::{clock::now_ms, trace::Span};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(crate) struct Slice {
 struct Work {
     verdict: Verdict,
     bodies: Bodies,
+    /// Ends with the slice.
+    _span: Option<Span>,
     _credit: Credit,
 }
 
@@ -73,8 +76,9 @@ impl Slice {
     }
 
     /// Writes what follows from a verdict, without waiting for acknowledgements.
-    pub(crate) async fn add(&mut self, verdict: Verdict, credit: Credit, output: &Output) -> Result<(), Error> {
+    pub(crate) async fn add(&mut self, mut verdict: Verdict, credit: Credit, output: &Output) -> Result<(), Error> {
         let work = self.works.len();
+        let span = span::begin(&mut verdict);
         let kinds: Vec<Kind> = match &verdict {
             Verdict::Rejected(_) => vec![Kind::Rejection],
             Verdict::Matched(matched) => {
@@ -87,6 +91,7 @@ impl Slice {
         self.works.push(Work {
             verdict,
             bodies: Bodies::default(),
+            _span: span,
             _credit: credit,
         });
         for kind in kinds {
@@ -213,7 +218,11 @@ impl Slice {
 
     fn count(&self) {
         let (mut matched, mut unmatched, mut rejected, mut pairs) = (0, 0, 0, 0);
+        let now_ms = now_ms();
         for work in &self.works {
+            if let Verdict::Matched(of) = &work.verdict {
+                measure::delay(of.event.timestamp_ms, now_ms);
+            }
             match &work.verdict {
                 Verdict::Rejected(rejection) => {
                     rejected += 1;

@@ -10,7 +10,11 @@ use crate::{
 };
 use event_model::SourceSettings;
 use kafka_log::{Commit, Item, Membership, Reader, TopicPartition};
-use runtime::{clock::now_ms, crash_point};
+use runtime::{
+    clock::now_ms,
+    crash_point,
+    oldest_waiting::{Class, Seat},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -51,6 +55,8 @@ pub(crate) struct Worker {
     items: mpsc::Receiver<Item>,
     /// Everything below is done.
     pub(crate) next: i64,
+    /// Since when what isn't done has waited.
+    oldest: Seat,
     /// The offset and the ledger version last committed.
     committed: Option<(i64, i64)>,
 }
@@ -71,6 +77,7 @@ impl Worker {
             sink,
             items,
             next: 0,
+            oldest: Seat::take(Class::Source),
             committed: None,
         }
     }
@@ -107,6 +114,7 @@ impl Worker {
             return Ok(());
         }
         let began = Instant::now();
+        self.oldest.set(batch.records.first().map(|record| record.timestamp_ms));
         let shared = self.shared.clone();
         let snapshot = shared.output.projection.current(&self.stop).await?;
         let mut slice = Slice::default();
@@ -124,6 +132,10 @@ impl Worker {
         }
         self.finish(slice, batch.next, snapshot.ledger_version).await?;
         measure::batch(began.elapsed());
+        // What has been read meanwhile is younger, and says when it is its turn.
+        if self.items.is_empty() {
+            self.oldest.set(None);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{Error, queue::Queue, worker::Shared};
 use kafka_log::TopicPartition;
-use runtime::clock::now_ms;
+use runtime::oldest_waiting::{Class, Seat};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -21,6 +21,7 @@ pub(crate) struct Housekeeping {
     truncate_at: Instant,
     keep_offsets_at: Instant,
     gauges_at: Instant,
+    oldest: Seat,
 }
 
 impl Housekeeping {
@@ -35,6 +36,7 @@ impl Housekeeping {
             truncate_at,
             keep_offsets_at: now,
             gauges_at: now,
+            oldest: Seat::take(Class::Retry),
         }
     }
 
@@ -97,10 +99,8 @@ impl Housekeeping {
 
     fn gauges(&self, queues: &[Queue]) {
         let oldest_ms = queues.iter().filter_map(Queue::oldest_ms).min();
-        let waited_ms = u32::try_from(oldest_ms.map_or(0, |oldest_ms| now_ms() - oldest_ms)).unwrap_or(0);
+        self.oldest.set(oldest_ms);
         let partition = self.partition.to_string();
-        metrics::gauge!("hookline_retry_oldest_waiting_seconds", "partition" => partition.clone())
-            .set(f64::from(waited_ms) / 1000.0);
         let blocked = queues.iter().filter(|queue| queue.is_blocked()).count();
         metrics::gauge!("hookline_retry_blocked_partitions", "partition" => partition)
             .set(u32::try_from(blocked).map_or(0.0, f64::from));

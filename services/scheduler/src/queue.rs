@@ -183,7 +183,7 @@ impl Queue {
     }
 
     fn block(&mut self, record: Record, seq: u64, alerted: Option<Instant>, error: &DecodeError) {
-        metrics::counter!("hookline_blocked_total", "why" => "unknown schema").increment(1);
+        metrics::counter!("hookline_blocked_total", "why" => "unknown_schema").increment(1);
         let now = Instant::now();
         let alerted = alerted
             .filter(|alerted| alerted.elapsed() < ALERT_EVERY)

@@ -6,14 +6,14 @@ pub(crate) fn raise(error: &kafka_log::Error, what: &str) -> bool {
     let (why, advice) = match error {
         error if error.is_retryable() || error.is_fenced() => return false,
         E::Stopped => return false,
-        E::UnknownTopic(_) => ("missing topic", "run `hookline topics apply`"),
+        E::UnknownTopic(_) => ("missing_topic", "run `hookline topics apply`"),
         E::Denied(_) => (
-            "not allowed",
+            "not_allowed",
             "let this user write to Hookline's topics, commit for its groups and use its transactional ids (all begin \
              with kafka.prefix)",
         ),
         E::TooLarge { .. } => (
-            "too large",
+            "too_large",
             "see `hookline topics check`: Hookline's topics take records of 2 MiB (max.message.bytes)",
         ),
         _ => (

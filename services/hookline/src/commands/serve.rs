@@ -65,14 +65,22 @@ pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     logging::init(format, &plan.config.log.level)?;
     runtime::panics::abort_on_panic();
     let metrics = runtime::metrics::install();
+    let version = env!("CARGO_PKG_VERSION");
+    let exporting = match &plan.config.otel.endpoint {
+        Some(endpoint) => Some(runtime::trace::start(endpoint, version)?),
+        None => None,
+    };
     let stop = runtime::shutdown::on_signal()?;
     let admin = Admin::bind(plan.config.admin.listen).await?;
-    tracing::info!(roles = plan.names(), admin = %admin.local_addr()?, version = env!("CARGO_PKG_VERSION"), "starting");
+    tracing::info!(roles = plan.names(), admin = %admin.local_addr()?, version, "starting");
     let readiness = Readiness::new();
     let stop_admin = CancellationToken::new();
     let watched = tokio::spawn(admin.serve(readiness.clone(), metrics, stop_admin.clone()));
 
     let ended = Box::pin(plan.serve(&readiness, stop)).await;
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     // Last of all, so that a drain can be watched.
     stop_admin.cancel();
     watched.await.context("the admin listener")??;

@@ -304,11 +304,11 @@ pub const KEYS: &[Key] = &[
         Some("30"),
         "how long the log topic keeps what happened",
     ),
-    later(
+    key(
         "otel.endpoint",
         Form::Text(checks::url),
         None,
-        "OTLP (gRPC) for traces, metrics, logs",
+        "collector for traces by OTLP (gRPC), http://host:4317 or https (metrics are at /metrics, logs on stderr)",
     ),
     key(
         "log.format",

@@ -24,6 +24,8 @@ pub struct Config {
     pub delivery: Delivery,
     pub egress: Egress,
     pub history: History,
+    #[serde(default)]
+    pub otel: Otel,
     pub log: Log,
 }
 
@@ -113,6 +115,11 @@ pub struct Egress {
 #[derive(Debug, Clone, Deserialize)]
 pub struct History {
     pub retention_days: u32,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Otel {
+    pub endpoint: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -235,7 +235,6 @@ fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
     for (name, value) in [
         ("HOOKLINE_CIRCUIT__PROBE_SEC", "1,2"),
         ("HOOKLINE_SCHEMA_REGISTRY__URL", "http://registry:8081"),
-        ("HOOKLINE_OTEL__ENDPOINT", "http://collector:4317"),
         ("HOOKLINE_HISTORY__URL", "postgres://db/hookline"),
         ("HOOKLINE_AUTO_DISABLE__FAILURES", "3"),
     ] {

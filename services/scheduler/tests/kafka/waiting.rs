@@ -86,7 +86,7 @@ async fn an_unknown_schema_blocks_until_it_is_known_and_is_never_skipped() -> Re
     // Other partitions go on, for longer than a member that doesn't answer stays in the group.
     let others = world.wait(&[9_000; 40]).await?;
     returns.each_once(&others, Duration::ZERO).await?;
-    let why = [("why", "unknown schema")];
+    let why = [("why", "unknown_schema")];
     assert!(
         counted("hookline_blocked_total", &why) > 1,
         "it says so again and again"
@@ -175,7 +175,7 @@ async fn a_refusal_is_seen_and_ends_when_it_is_mended() -> Result<()> {
     let due = world.wait(&[1_000; 5]).await?;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while counted("hookline_blocked_total", &[("why", "refused")])
-        + counted("hookline_blocked_total", &[("why", "too large")])
+        + counted("hookline_blocked_total", &[("why", "too_large")])
         == 0
     {
         assert!(tokio::time::Instant::now() < deadline, "nobody says so");

@@ -34,7 +34,7 @@ fn class(topic: &str) -> &'static str {
         "ingest",
     ];
     if topic.contains(".endpoint.") || topic.contains("endpoint.wh_") {
-        return "endpoint";
+        return "dedicated";
     }
     if topic.contains("retry.") {
         return "retry";
