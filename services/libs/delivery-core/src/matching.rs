@@ -2,12 +2,12 @@
 //! a hash of their ids. An index, not a scan. All of it is persistent maps, so a clone is O(1) and a change copies a path,
 //! not the world. It knows no states: whoever fills it leaves out endpoints that match nothing.
 
+mod by_type;
 mod hanging;
 mod shared;
 mod subscription;
 mod tenant;
 mod trie;
-mod types;
 
 pub use subscription::{EventFacts, Ids, Resource, Subscription};
 

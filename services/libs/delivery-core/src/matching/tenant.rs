@@ -2,12 +2,16 @@
 //! type and by the resource's id, whichever has fewer: a thousand endpoints with the same wildcard and each its own vault
 //! are as quick as a thousand with a name each for the same vault.
 
-use super::{EventFacts, HashMap, Ids, Resource, Subscription, hanging::Hanging, types::Types, types::remove_hanging};
+use super::{
+    EventFacts, HashMap, Ids, Resource, Subscription,
+    by_type::{ByType, remove_hanging},
+    hanging::Hanging,
+};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tenant {
-    open: Types,
+    open: ByType,
     /// None without an endpoint that has a resource scope, as in most tenants.
     scoped: Option<Box<Scoped>>,
 }
@@ -16,7 +20,7 @@ pub(super) struct Tenant {
 /// product.
 #[derive(Debug, Clone, Default)]
 struct Scoped {
-    types: Types,
+    by_type: ByType,
     vaults: HashMap<Arc<str>, Hanging>,
     matters: HashMap<Arc<str>, Hanging>,
 }
@@ -36,7 +40,7 @@ impl Tenant {
             self.open.remove(subscription);
         } else if let Some(scoped) = &mut self.scoped {
             scoped.remove(subscription);
-            if scoped.types.is_empty() {
+            if scoped.by_type.is_empty() {
                 self.scoped = None;
             }
         }
@@ -58,7 +62,7 @@ impl Tenant {
 
 impl Scoped {
     fn insert(&mut self, subscription: &Arc<Subscription>) {
-        self.types.insert(subscription);
+        self.by_type.insert(subscription);
         for (ids, map) in [
             (&subscription.vault_ids, &mut self.vaults),
             (&subscription.matter_ids, &mut self.matters),
@@ -70,7 +74,7 @@ impl Scoped {
     }
 
     fn remove(&mut self, subscription: &Subscription) {
-        self.types.remove(subscription);
+        self.by_type.remove(subscription);
         for (ids, map) in [
             (&subscription.vault_ids, &mut self.vaults),
             (&subscription.matter_ids, &mut self.matters),
@@ -91,10 +95,10 @@ impl Scoped {
             return;
         };
         let mut of_type = 0;
-        self.types
+        self.by_type
             .visit(event.event_type, &mut |hanging| of_type += hanging.len());
         if of_type < of_resource.len() {
-            self.types
+            self.by_type
                 .visit(event.event_type, &mut |hanging| hanging.for_each(visit));
         } else {
             of_resource.for_each(&mut |subscription| {

@@ -5,12 +5,12 @@ use crate::filter::Filter;
 use std::{iter, sync::Arc};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Types {
+pub(super) struct ByType {
     exact: HashMap<Arc<str>, Hanging>,
     prefixes: trie::Node,
 }
 
-impl Types {
+impl ByType {
     pub(super) fn insert(&mut self, subscription: &Arc<Subscription>) {
         for filter in &subscription.filters {
             match filter {
