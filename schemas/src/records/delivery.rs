@@ -61,6 +61,8 @@ pub struct AttemptSummary {
     pub status_code: Option<i32>,
     /// At most 256 characters.
     pub error: Option<String>,
+    /// Its span in the trace of the delivery's `traceparent`, 16 hex digits; None when none was recorded.
+    pub span_id: Option<String>,
 }
 
 impl AttemptSummary {

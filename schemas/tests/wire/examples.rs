@@ -38,6 +38,7 @@ impl Example for Delivery {
             duration_ms: 15_000,
             status_code,
             error: error.map(str::to_owned),
+            span_id: some("b7ad6b7169203331"),
         };
         Self {
             delivery_id: text("dlv_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"),

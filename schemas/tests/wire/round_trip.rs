@@ -87,7 +87,7 @@ proptest! {
             attempts: attempts
                 .into_iter()
                 .map(|(number, at, status_code, error)| AttemptSummary {
-                    number, started_at_ms: at, duration_ms: at, status_code, error,
+                    number, started_at_ms: at, duration_ms: at, status_code, error, span_id: None,
                 })
                 .collect(),
             ..Delivery::bare()

@@ -3,6 +3,7 @@
 use crate::{
     context::Context,
     shard::{Event, Waiting},
+    span,
     target::{HeaderNames, Target},
 };
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use egress::{Failure, Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kafka_log::Outgoing;
 use rand::Rng;
-use runtime::clock::now_ms;
+use runtime::{clock::now_ms, trace::Span};
 use schemas::{AttemptLogged, AttemptResult, AttemptSummary, Delivery};
 use std::{
     sync::{
@@ -29,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 /// First bytes of a response's body that are kept.
 const MAX_RESPONSE_BYTES: usize = 4096;
 const MAX_ERROR_CHARS: usize = 256;
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A request to make, with all that it holds.
 pub(crate) struct Job {
@@ -45,6 +47,7 @@ struct Made {
     started_at_ms: i64,
     duration: Duration,
     outcome: Result<Response, Failure>,
+    span_id: Option<String>,
 }
 
 impl Job {
@@ -62,10 +65,12 @@ impl Job {
             slot,
             share,
             credit,
+            dedicated,
             ..
         } = waiting;
         let endpoint = target.id.clone();
-        let made = make(&ctx, &target, &delivery).await;
+        let span = span::begin(&ctx, &ctx.client.destination(&target.url), &delivery, dedicated);
+        let made = make(&ctx, &target, &delivery, span).await;
         runtime::crash_point("dispatcher.after_response");
         // The shard may have ended: the next owner does it over.
         let _ = events
@@ -96,13 +101,14 @@ impl Job {
 }
 
 /// Makes the request. One that must not be made (unsigned, or to where the egress policy forbids) is a failed attempt.
-async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Made {
+async fn make(ctx: &Context, target: &Target, delivery: &Delivery, span: Option<Span>) -> Made {
     let started_at_ms = now_ms();
-    let Some(headers) = headers(target, delivery, started_at_ms) else {
+    let Some(headers) = headers(target, delivery, span.as_ref(), started_at_ms) else {
         return Made {
             started_at_ms,
             duration: Duration::ZERO,
             outcome: Err(Failure::Unmade("the signing secret can't be used".into())),
+            span_id: None,
         };
     };
     runtime::crash_point("dispatcher.before_request");
@@ -114,15 +120,20 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery) -> Made {
         max_response_bytes: MAX_RESPONSE_BYTES,
     };
     let attempt = ctx.client.post(request).await;
+    let span_id = span.as_ref().map(Span::id);
+    if let Some(span) = span {
+        span::end(span, &attempt.outcome);
+    }
     Made {
         started_at_ms,
         duration: attempt.duration,
         outcome: attempt.outcome,
+        span_id,
     }
 }
 
 /// The endpoint's own headers, then ours over them; None without a usable secret.
-fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMap> {
+fn headers(target: &Target, delivery: &Delivery, span: Option<&Span>, now_ms: i64) -> Option<HeaderMap> {
     let seconds = now_ms / 1000;
     let secrets = target.secrets(now_ms)?;
     let signature = signing::sign_v1(&delivery.delivery_id, seconds, &delivery.body, &secrets);
@@ -150,8 +161,10 @@ fn headers(target: &Target, delivery: &Delivery, now_ms: i64) -> Option<HeaderMa
     if delivery.generation > 0 {
         set(replay, "true");
     }
-    if let Some(traceparent) = &delivery.traceparent {
-        set(&HeaderName::from_static("traceparent"), traceparent);
+    match (span, &delivery.traceparent) {
+        (Some(span), _) => set(&TRACEPARENT, &span.traceparent()),
+        (None, Some(traceparent)) => set(&TRACEPARENT, traceparent),
+        (None, None) => {}
     }
     Some(headers)
 }
@@ -178,7 +191,7 @@ fn what_follows(ctx: &Context, target: &Target, mut delivery: Delivery, made: Ma
             max_age_ms: i64::try_from(ctx.options.max_age.as_millis()).unwrap_or(i64::MAX),
         },
     );
-    count(&made, &follow_up);
+    count(&delivery, &made, &follow_up, now);
     let logged = logged(&delivery, &made, &follow_up);
     remember(&mut delivery, &made, logged.error.clone());
     let mut records = vec![ctx.logged(&delivery, now, |record| record.attempt = Some(logged))];
@@ -249,12 +262,23 @@ fn remember(delivery: &mut Delivery, made: &Made, error: Option<String>) {
         duration_ms: millis(made.duration),
         status_code: made.outcome.as_ref().ok().map(|r| i32::from(r.status.as_u16())),
         error,
+        span_id: made.span_id.clone(),
     });
     let too_many = delivery.attempts.len().saturating_sub(AttemptSummary::KEPT);
     delivery.attempts.drain(..too_many);
 }
 
-fn count(made: &Made, follow_up: &FollowUp) {
+fn count(delivery: &Delivery, made: &Made, follow_up: &FollowUp, now_ms: i64) {
+    tracing::debug!(
+        event = delivery.event_id,
+        delivery = delivery.delivery_id,
+        endpoint = delivery.endpoint_id,
+        attempt = delivery.attempts_made + 1,
+        status = made.outcome.as_ref().ok().map(|response| response.status.as_u16()),
+        took_ms = millis(made.duration),
+        ?follow_up,
+        "attempt made"
+    );
     let (outcome, reason) = match follow_up {
         FollowUp::Delivered => ("delivered", ""),
         FollowUp::RetryAt { .. } => ("retry", ""),
@@ -265,6 +289,20 @@ fn count(made: &Made, follow_up: &FollowUp) {
     };
     metrics::counter!("hookline_deliveries_total", "outcome" => outcome, "reason" => reason).increment(1);
     metrics::histogram!("hookline_attempt_seconds").record(made.duration.as_secs_f64());
+    match follow_up {
+        FollowUp::Delivered => {
+            // A replay is as old as its command: the event may be of last year.
+            let since_ms = if delivery.generation > 0 {
+                delivery.matched_at_ms
+            } else {
+                delivery.event_time_ms
+            };
+            let age_ms = now_ms.saturating_sub(since_ms).max(0);
+            metrics::histogram!("hookline_delivery_age_seconds").record(age_ms as f64 / 1000.0);
+        }
+        FollowUp::RetryAt { .. } => metrics::counter!("hookline_retries_scheduled_total").increment(1),
+        FollowUp::Dead { .. } => metrics::counter!("hookline_dead_letters_total", "reason" => reason).increment(1),
+    }
 }
 
 fn millis(duration: Duration) -> i64 {

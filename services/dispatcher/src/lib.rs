@@ -16,6 +16,7 @@ mod pulse;
 mod readers;
 mod service;
 mod shard;
+mod span;
 mod target;
 
 pub use error::Error;

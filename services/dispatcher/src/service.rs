@@ -126,6 +126,9 @@ impl Service {
                 Some(back) = keepers.recv() => keeper = Some(back),
                 _ = measure.tick() => {
                     metrics::gauge!("hookline_buffered_bytes").set(self.ctx.budget.used() as f64);
+                    let free = self.ctx.permits.available_permits();
+                    let in_flight = self.ctx.options.max_in_flight.saturating_sub(free);
+                    metrics::gauge!("hookline_requests_in_flight").set(in_flight as f64);
                 }
                 _ = housekeeping.tick() => {
                     if let Some(mut keeper) = keeper.take() {

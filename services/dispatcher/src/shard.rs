@@ -3,6 +3,7 @@
 //! Everything an endpoint needs (queue, rate, concurrency) is a plain value of this task; requests run beside it.
 
 mod admit;
+mod oldest;
 mod queues;
 mod run;
 mod settle;

@@ -59,9 +59,11 @@ impl Shard {
 
     async fn take_in(&mut self, stream: usize, record: Record) {
         let class = self.streams.get(stream).class;
-        let read = self.streams.get_mut(stream).tracker.read(record.offset);
+        let reading = self.streams.get_mut(stream);
+        let read = reading.tracker.read(record.offset);
+        reading.oldest.read(record.offset, record.timestamp_ms);
         if read.already_done {
-            metrics::counter!("hookline_repeats_skipped_total", "by" => "commit metadata").increment(1);
+            metrics::counter!("hookline_repeats_skipped_total", "by" => "commit_metadata").increment(1);
             self.commit_soon();
             return;
         }
@@ -96,7 +98,7 @@ impl Shard {
                         topic = %record.topic, partition = record.partition, offset = record.offset, %error,
                         "a delivery was written with a schema that this version and the ledger don't know; waiting for it"
                     );
-                    metrics::counter!("hookline_blocked_total", "why" => "unknown schema").increment(1);
+                    metrics::counter!("hookline_blocked_total", "why" => "unknown_schema").increment(1);
                     if self.interrupted_within(ASK_AGAIN_AFTER).await {
                         return None;
                     }
@@ -162,7 +164,7 @@ impl Shard {
                 .await;
         }
         if self.is_repeat(&delivery) {
-            metrics::counter!("hookline_repeats_skipped_total", "by" => "recent set").increment(1);
+            metrics::counter!("hookline_repeats_skipped_total", "by" => "recent_set").increment(1);
             return self.settle(arrived.slot);
         }
         let now = now_ms();
@@ -240,6 +242,13 @@ impl Shard {
         let now = now_ms();
         delivery.cause = "deferral".into();
         let due = now + for_ms.clamp(1_000.0, MAX_HOP_MS) as i64;
+        tracing::debug!(
+            event = delivery.event_id,
+            delivery = delivery.delivery_id,
+            endpoint = delivery.endpoint_id,
+            for_ms = due - now,
+            "deferred"
+        );
         let waiting = self.ctx.waiting(delivery, due, now);
         self.write_aside(vec![waiting], arrived.slot, None, arrived.credit)
             .await;
@@ -249,6 +258,14 @@ impl Shard {
     async fn bury(&mut self, delivery: Delivery, arrived: Arrived, reason: Reason) {
         let now = now_ms();
         metrics::counter!("hookline_deliveries_total", "outcome" => "dead", "reason" => reason.as_str()).increment(1);
+        metrics::counter!("hookline_dead_letters_total", "reason" => reason.as_str()).increment(1);
+        tracing::debug!(
+            event = delivery.event_id,
+            delivery = delivery.delivery_id,
+            endpoint = delivery.endpoint_id,
+            reason = reason.as_str(),
+            "dead without an attempt"
+        );
         let records = vec![
             self.ctx.dead_letter(&delivery, reason, now),
             self.ctx.settled(&delivery, "dead", reason, now),
@@ -260,6 +277,12 @@ impl Shard {
 
     /// Its endpoint was deleted: dropped, with a word in the log.
     async fn cancel(&mut self, delivery: Delivery, arrived: Arrived) {
+        tracing::debug!(
+            event = delivery.event_id,
+            delivery = delivery.delivery_id,
+            endpoint = delivery.endpoint_id,
+            "cancelled: its endpoint was deleted"
+        );
         metrics::counter!("hookline_deliveries_total", "outcome" => "cancelled", "reason" => "endpoint_deleted")
             .increment(1);
         let record = self

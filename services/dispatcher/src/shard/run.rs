@@ -252,6 +252,7 @@ impl Shard {
 
     /// Defers what has waited too long in memory, and forgets idle endpoints.
     async fn sweep(&mut self) {
+        self.streams.measure();
         if self.stopping.is_none() {
             self.defer_older_than(self.ctx.options.hold_max).await;
             self.queues.forget_idle();

@@ -28,7 +28,7 @@ impl Shard {
             let attempt = attempt_key(&delivery.delivery_id, delivery.generation, delivery.attempts_made + 1);
             let settled = settled_key(&delivery.delivery_id, delivery.generation);
             if self.recent.contains(settled) || !self.recent.insert(attempt) {
-                metrics::counter!("hookline_repeats_skipped_total", "by" => "recent set").increment(1);
+                metrics::counter!("hookline_repeats_skipped_total", "by" => "recent_set").increment(1);
                 self.queues.ended(&target.id, None);
                 self.settle(waiting.slot);
                 continue;

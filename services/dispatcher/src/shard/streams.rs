@@ -1,6 +1,6 @@
 //! The partitions that a shard reads: their trackers, and how reading begins and ends.
 
-use super::Shard;
+use super::{Shard, oldest::Oldest};
 use crate::{readers::Class, target::Status};
 use delivery_core::tracker::{CommitPoint, Tracker};
 use kafka_log::{Commit, Error, ReadOptions, Record, Start, TopicPartition};
@@ -20,6 +20,7 @@ pub(crate) struct Stream {
     pub(crate) partition: TopicPartition,
     pub(crate) class: Class,
     pub(crate) tracker: Tracker,
+    pub(crate) oldest: Oldest,
     /// What the brokers have, as far as this owner knows.
     pub(crate) committed: i64,
     /// Offset of the commit that is under way.
@@ -90,6 +91,13 @@ impl Streams {
         self.stalled.iter().any(|i| self.all[*i].class != Class::Dedicated)
     }
 
+    /// Says since when what isn't done has waited.
+    pub(crate) fn measure(&mut self) {
+        for stream in self.iter_mut() {
+            stream.oldest.measure(stream.tracker.first_undone());
+        }
+    }
+
     fn push(&mut self, stream: Stream) {
         self.by_topic.insert(stream.partition.topic.clone(), self.all.len());
         self.all.push(stream);
@@ -98,6 +106,7 @@ impl Streams {
     fn remove(&mut self, topic: &str) -> Option<TopicPartition> {
         let index = self.by_topic.remove(topic)?;
         self.all[index].removed = true;
+        self.all[index].oldest.measure(None);
         Some(self.all[index].partition.clone())
     }
 }
@@ -188,6 +197,7 @@ impl Shard {
                 partition,
                 class,
                 tracker,
+                oldest: Oldest::new(class),
                 committed: began,
                 committing: None,
                 stalled: VecDeque::new(),

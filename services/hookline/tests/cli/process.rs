@@ -204,6 +204,7 @@ fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
             duration_ms: 3,
             status_code: Some(404),
             error: None,
+            span_id: None,
         }],
     };
     DeadLetter {

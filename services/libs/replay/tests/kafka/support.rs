@@ -216,6 +216,7 @@ pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
                 duration_ms: 12,
                 status_code: Some(500),
                 error: None,
+                span_id: None,
             }],
         },
         reason: "retries_exhausted".into(),
