@@ -2,17 +2,19 @@
 
 use crate::{
     context::Context,
-    shard::{Event, Waiting},
+    readers::Class,
+    shard::{Event, Said, Waiting},
     span,
     target::{HeaderNames, Target},
 };
 use bytes::Bytes;
 use delivery_core::{
-    outcome::{AttemptOutcome, FollowUp, Reason, Situation, classify, follow_up},
+    health::Answer,
+    outcome::{AttemptOutcome, FollowUp, Reason, Situation, Verdict, classify, follow_up},
     recent::settled_key,
     retry_after,
 };
-use egress::{Failure, Request, Response};
+use egress::{Failure, Request, Response, StatusCode};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kafka_log::Outgoing;
 use rand::Rng;
@@ -37,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) ctx: Arc<Context>,
     pub(crate) target: Arc<Target>,
     pub(crate) waiting: Waiting,
+    /// It is made although the circuit is open.
+    pub(crate) is_probe: bool,
     pub(crate) permit: OwnedSemaphorePermit,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) given_up: Arc<AtomicBool>,
@@ -50,12 +54,38 @@ struct Made {
     span_id: Option<String>,
 }
 
+impl Made {
+    fn verdict(&self, target: &Target) -> Verdict {
+        let outcome = match &self.outcome {
+            Ok(response) => AttemptOutcome::Status(response.status.as_u16()),
+            Err(failure) if failure.is_timeout() => AttemptOutcome::Timeout,
+            Err(_) => AttemptOutcome::NetworkError,
+        };
+        classify(target.dialect, outcome)
+    }
+
+    /// What it says of the endpoint.
+    fn answer(&self, target: &Target) -> Answer {
+        match self.verdict(target) {
+            Verdict::Delivered => Answer::Success,
+            Verdict::Fail => Answer::Refused,
+            Verdict::Retry => Answer::Failed,
+        }
+    }
+
+    /// A 410 of an endpoint that is disabled for that.
+    fn says_gone(&self, target: &Target) -> bool {
+        target.disable_on_gone && self.outcome.as_ref().is_ok_and(|r| r.status == StatusCode::GONE)
+    }
+}
+
 impl Job {
     pub(crate) async fn run(self) {
         let Job {
             ctx,
             target,
             waiting,
+            is_probe,
             permit,
             events,
             given_up,
@@ -65,19 +95,22 @@ impl Job {
             slot,
             share,
             credit,
-            dedicated,
+            class,
             ..
         } = waiting;
-        let endpoint = target.id.clone();
-        let span = span::begin(&ctx, &ctx.client.destination(&target.url), &delivery, dedicated);
+        let span = span::begin(&ctx, &target.destination, &delivery, class == Class::Dedicated);
         let made = make(&ctx, &target, &delivery, span).await;
         runtime::crash_point("dispatcher.after_response");
         // The shard may have ended: the next owner does it over.
         let _ = events
-            .send(Event::Responded {
-                endpoint,
+            .send(Event::Responded(Said {
+                endpoint: target.id.clone(),
+                version: target.version,
+                answer: made.answer(&target),
+                was_probe: is_probe,
+                gone: made.says_gone(&target),
                 took: made.duration,
-            })
+            }))
             .await;
         let generation_key = settled_key(&delivery.delivery_id, delivery.generation);
         let (mut records, follow_up) = what_follows(&ctx, &target, delivery, made);
@@ -113,7 +146,7 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery, span: Option<
     };
     runtime::crash_point("dispatcher.before_request");
     let request = Request {
-        destination: ctx.client.destination(&target.url),
+        destination: target.destination.clone(),
         headers,
         body: Bytes::copy_from_slice(&delivery.body),
         timeout: target.timeout,
@@ -135,8 +168,7 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery, span: Option<
 /// The endpoint's own headers, then ours over them; None without a usable secret.
 fn headers(target: &Target, delivery: &Delivery, span: Option<&Span>, now_ms: i64) -> Option<HeaderMap> {
     let seconds = now_ms / 1000;
-    let secrets = target.secrets(now_ms)?;
-    let signature = signing::sign_v1(&delivery.delivery_id, seconds, &delivery.body, &secrets);
+    let signature = target.sign(&delivery.delivery_id, &delivery.body, now_ms)?;
     let HeaderNames {
         id,
         event_id,
@@ -172,25 +204,21 @@ fn headers(target: &Target, delivery: &Delivery, span: Option<&Span>, now_ms: i6
 /// The records that an attempt comes to: the log record first, then a retry or dead letter.
 fn what_follows(ctx: &Context, target: &Target, mut delivery: Delivery, made: Made) -> (Vec<Outgoing>, FollowUp) {
     let now = now_ms();
-    let outcome = match &made.outcome {
-        Ok(response) => AttemptOutcome::Status(response.status.as_u16()),
-        Err(failure) if failure.is_timeout() => AttemptOutcome::Timeout,
-        Err(_) => AttemptOutcome::NetworkError,
-    };
-    let verdict = classify(target.dialect, outcome);
     let asked = made.outcome.as_ref().ok().and_then(|r| r.retry_after.as_deref());
-    let follow_up = follow_up(
-        verdict,
-        &Situation {
-            now_ms: now,
-            schedule_sec: &target.retry_schedule_sec,
-            schedule_index: usize::try_from(delivery.schedule_index).unwrap_or(0),
-            jitter: rand::rng().random_range(-1.0..=1.0),
-            retry_after_ms: asked.and_then(|value| retry_after::parse(value, now)),
-            age_from_ms: delivery.matched_at_ms,
-            max_age_ms: i64::try_from(ctx.options.max_age.as_millis()).unwrap_or(i64::MAX),
-        },
-    );
+    let situation = Situation {
+        now_ms: now,
+        schedule_sec: &target.retry_schedule_sec,
+        schedule_index: usize::try_from(delivery.schedule_index).unwrap_or(0),
+        jitter: rand::rng().random_range(-1.0..=1.0),
+        retry_after_ms: asked.and_then(|value| retry_after::parse(value, now)),
+        age_from_ms: delivery.matched_at_ms,
+        max_age_ms: i64::try_from(ctx.options.max_age.as_millis()).unwrap_or(i64::MAX),
+    };
+    let follow_up = if made.says_gone(target) {
+        FollowUp::Dead { reason: Reason::Gone }
+    } else {
+        follow_up(made.verdict(target), &situation)
+    };
     count(&delivery, &made, &follow_up, now);
     let logged = logged(&delivery, &made, &follow_up);
     remember(&mut delivery, &made, logged.error.clone());

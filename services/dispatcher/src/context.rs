@@ -2,8 +2,8 @@
 
 use crate::{Options, budget::Budget, commit::Committer, pulse::Pulse, readers::Readers, target::Targets};
 use delivery_core::tracker::Identity;
-use kafka_log::{Admin, Names, Producer};
-use ledger::Ledger;
+use kafka_log::{Admin, Names, Producer, Watermarks};
+use ledger::{Ledger, Writer};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -11,9 +11,12 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) names: Names,
     pub(crate) ledger: Ledger,
+    /// Asks the clerk to disable endpoints.
+    pub(crate) writer: Writer,
     pub(crate) targets: Targets,
     pub(crate) admin: Admin,
     pub(crate) producer: Producer,
+    pub(crate) watermarks: Watermarks,
     pub(crate) client: egress::Client,
     pub(crate) readers: Readers,
     pub(crate) committer: Committer,

@@ -5,6 +5,7 @@
 //! is the scheduler's work; matching is fan-out's.
 
 mod attempt;
+mod auto_disable;
 mod budget;
 mod commit;
 mod context;

@@ -1,5 +1,6 @@
 //! Settings of the dispatcher. Names and defaults mirror the configuration keys.
 
+use delivery_core::health::{AutoDisable, CircuitSettings};
 use std::time::Duration;
 
 /// One value for each key that this role obeys.
@@ -31,6 +32,10 @@ pub struct Options {
     pub max_age: Duration,
     /// `delivery.header_prefix`
     pub header_prefix: String,
+    /// `circuit.*`
+    pub circuit: CircuitSettings,
+    /// `auto_disable.*`
+    pub auto_disable: AutoDisable,
     /// `egress.*`
     pub egress: egress::Options,
 }
@@ -51,6 +56,8 @@ impl Default for Options {
             rate_per_sec: None,
             max_age: Duration::from_secs(604_800),
             header_prefix: "webhook-".into(),
+            circuit: CircuitSettings::default(),
+            auto_disable: AutoDisable::default(),
             egress: egress::Options::default(),
         }
     }

@@ -1,9 +1,10 @@
-//! The readers of the process: one for lanes, one for `returns`, and one for each 64 dedicated topics.
+//! The readers of the process: one for lanes, one for `returns`, one for each 64 dedicated topics, and one for `health`,
+//! which is read when a shard begins.
 //!
 //! librdkafka fetches without sessions: every fetch names every partition, so a reader of many topics is slow.
 
-use kafka_log::{Connection, Error, Item, ReadOptions, Reader, ReaderOptions, TopicPartition};
-use std::{collections::HashMap, sync::Arc};
+use kafka_log::{Connection, Error, Item, ReadOptions, Reader, ReaderOptions, Start, TopicPartition};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc};
 
 /// Most dedicated topics of one reader.
@@ -21,6 +22,7 @@ pub(crate) struct Readers {
     connection: Connection,
     lanes: Reader,
     returns: Reader,
+    health: Reader,
     dedicated: Mutex<Pool>,
 }
 
@@ -32,10 +34,14 @@ struct Pool {
 
 impl Readers {
     pub(crate) fn start(connection: &Connection) -> Result<Self, Error> {
+        let mut health = ReaderOptions::new("health");
+        // Shards are taken over one after the other, and each waits for its own.
+        health.fetch_wait = Duration::from_millis(10);
         Ok(Self {
             connection: connection.clone(),
             lanes: Reader::start(connection, &ReaderOptions::new("lanes"))?,
             returns: Reader::start(connection, &ReaderOptions::new("returns"))?,
+            health: Reader::start(connection, &health)?,
             dedicated: Mutex::default(),
         })
     }
@@ -75,6 +81,19 @@ impl Readers {
                 }
             }
         }
+    }
+
+    /// Reads a partition of `health` from its beginning, and says how far it has come.
+    pub(crate) async fn add_health(&self, partition: TopicPartition, sink: mpsc::Sender<Item>) -> Result<(), Error> {
+        let options = ReadOptions {
+            report_reached: true,
+            ..ReadOptions::new(Start::Beginning)
+        };
+        self.health.add(partition, options, sink).await.map(drop)
+    }
+
+    pub(crate) async fn remove_health(&self, partition: TopicPartition) {
+        self.health.remove(vec![partition]).await;
     }
 
     async fn place(&self, partition: &TopicPartition) -> Result<Arc<Reader>, Error> {

@@ -12,8 +12,10 @@ use crate::{
     target::Targets,
 };
 use delivery_core::tracker::Identity;
-use kafka_log::{Admin, Commit, Connection, Membership, MembershipOptions, Ownership, Producer, TopicPartition};
-use ledger::{Change, Keyring, Kind, Ledger};
+use kafka_log::{
+    Admin, Commit, Connection, Membership, MembershipOptions, Ownership, Producer, TopicPartition, Watermarks,
+};
+use ledger::{Change, Keyring, Kind, Ledger, Writer};
 use runtime::CancellationToken;
 use std::{
     collections::HashMap,
@@ -58,14 +60,21 @@ impl Service {
         connection: &Connection,
         options: Options,
         ledger: Ledger,
+        writer: Writer,
         keyring: Keyring,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
-        let service = Self::start(connection, options, ledger, keyring).await?;
+        let service = Self::start(connection, options, ledger, writer, keyring).await?;
         service.serve(shutdown).await
     }
 
-    async fn start(connection: &Connection, options: Options, ledger: Ledger, keyring: Keyring) -> Result<Self, Error> {
+    async fn start(
+        connection: &Connection,
+        options: Options,
+        ledger: Ledger,
+        writer: Writer,
+        keyring: Keyring,
+    ) -> Result<Self, Error> {
         let names = connection.names().clone();
         let identity = identity(connection, &options, &ledger).await?;
         // Before the first shard opens its streams, so that no change of an endpoint is missed.
@@ -81,7 +90,9 @@ impl Service {
         let ctx = Context {
             names,
             ledger,
-            targets: Targets::new(keyring, &options),
+            writer,
+            watermarks: Watermarks::new(connection)?,
+            targets: Targets::new(keyring, client.clone(), &options),
             admin: Admin::new(connection)?,
             producer: Producer::with_linger(connection, LOG_LINGER)?,
             client,

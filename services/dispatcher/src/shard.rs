@@ -3,6 +3,8 @@
 //! Everything an endpoint needs (queue, rate, concurrency) is a plain value of this task; requests run beside it.
 
 mod admit;
+mod health;
+mod limiter;
 mod oldest;
 mod queues;
 mod run;
@@ -15,6 +17,7 @@ use crate::context::Context;
 use kafka_log::{Commit, Item, TopicPartition};
 use queues::Queues;
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +31,7 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use health::Said;
 pub(crate) use queues::Waiting;
 
 /// How long what is done may stay uncommitted.
@@ -51,13 +55,17 @@ pub(crate) struct Slot {
 /// What the tasks of a shard report to it.
 pub(crate) enum Event {
     /// The request ended: the endpoint has room again. What it came to is still being written.
-    Responded { endpoint: Arc<str>, took: Duration },
+    Responded(Said),
     /// The brokers have all that the delivery came to.
     Settled {
         slot: Slot,
         permit: Option<OwnedSemaphorePermit>,
         ended: Option<u128>,
     },
+    /// What was to be written to `health` is there.
+    HealthWritten,
+    /// The clerk was asked to disable this endpoint, and has answered.
+    Asked { endpoint: Arc<str> },
 }
 
 /// What the service asks of a shard.
@@ -108,6 +116,13 @@ pub(crate) struct Shard {
     spare: Option<OwnedSemaphorePermit>,
     starved: bool,
     doubt: start::Doubt,
+    /// Endpoints whose record in `health` is out of date.
+    unwritten_health: HashSet<Arc<str>>,
+    writing_health: bool,
+    /// Circuits that this shard has said to be open.
+    open_circuits: usize,
+    /// Endpoints that the clerk is being asked to disable.
+    disabling: HashSet<Arc<str>>,
     stopping: Option<stop::Stopping>,
     /// Set when endpoints changed that it was too busy to be told of.
     stale: Arc<AtomicBool>,
@@ -152,6 +167,10 @@ impl Shard {
             spare: None,
             starved: false,
             doubt: start::Doubt::none_after(ctx.pulse.stops()),
+            unwritten_health: HashSet::new(),
+            writing_health: false,
+            open_circuits: 0,
+            disabling: HashSet::new(),
             stopping: None,
             stale,
             given_up,

@@ -29,7 +29,10 @@ pub(crate) fn begin(ctx: &Context, destination: &Destination, delivery: &Deliver
     }
     if let Ok(url) = destination.url() {
         span.set("server.address", url.host_str().unwrap_or_default().to_owned());
-        span.set("server.port", i64::from(url.port_or_known_default().unwrap_or_default()));
+        span.set(
+            "server.port",
+            i64::from(url.port_or_known_default().unwrap_or_default()),
+        );
     }
     Some(span)
 }

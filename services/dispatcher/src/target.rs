@@ -2,10 +2,11 @@
 
 use crate::Options;
 use delivery_core::{outcome::Dialect, reserved_headers::is_reserved};
+use egress::Destination;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::{Keyring, View};
 use schemas::Endpoint;
-use signing::SigningSecret;
+use signing::{Scheme, SigningKey, SigningSecret};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// What an endpoint's status means here.
@@ -27,17 +28,26 @@ pub(crate) struct Target {
     pub(crate) status: Status,
     /// Number of its dedicated topic; None: in the lanes.
     pub(crate) dedicated_topic: Option<i64>,
-    pub(crate) url: String,
+    pub(crate) destination: Destination,
     /// The endpoint's own headers; none that is Hookline's or the connection's.
     pub(crate) headers: HeaderMap,
     pub(crate) names: HeaderNames,
-    secret: Option<SigningSecret>,
-    previous: Option<(SigningSecret, i64)>,
+    scheme: Scheme,
+    /// Empty when one that it needs can't be used.
+    signers: Option<Signers>,
+    previous: Option<(Signers, i64)>,
     pub(crate) max_in_flight: usize,
     pub(crate) rate: Option<Rate>,
     pub(crate) timeout: Duration,
     pub(crate) retry_schedule_sec: Arc<[i64]>,
     pub(crate) dialect: Dialect,
+    pub(crate) disable_on_gone: bool,
+}
+
+/// What requests are signed with: as much as the endpoint's scheme asks for.
+struct Signers {
+    secret: SigningSecret,
+    key: Option<SigningKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,13 +69,15 @@ pub(crate) struct HeaderNames {
 /// Makes targets of ledger entities.
 pub(crate) struct Targets {
     keyring: Keyring,
+    client: egress::Client,
     defaults: Options,
 }
 
 impl Targets {
-    pub(crate) fn new(keyring: Keyring, defaults: &Options) -> Self {
+    pub(crate) fn new(keyring: Keyring, client: egress::Client, defaults: &Options) -> Self {
         Self {
             keyring,
+            client,
             defaults: defaults.clone(),
         }
     }
@@ -100,10 +112,10 @@ impl Targets {
                 }
             });
         let seconds = |sec: i32| Duration::from_secs(u64::try_from(sec).unwrap_or(1));
-        let previous = endpoint
-            .previous_signing_secret
-            .as_ref()
-            .zip(endpoint.previous_signing_secret_expires_at_ms);
+        let scheme = endpoint.signature_scheme.parse().unwrap_or_else(|error| {
+            tracing::error!(endpoint = %endpoint.id, %error, "taken as v1; upgrade this process");
+            Scheme::V1
+        });
         Target {
             id: endpoint.id.as_str().into(),
             tenant: endpoint.tenant.as_str().into(),
@@ -111,13 +123,12 @@ impl Targets {
             changed_at_ms: endpoint.updated_at_ms,
             status,
             dedicated_topic: endpoint.dedicated_topic,
-            url: endpoint.url.clone(),
+            destination: self.client.destination(&endpoint.url),
             headers: self.own_headers(endpoint, prefix),
             names,
-            secret: self.secret(endpoint, &endpoint.signing_secret, "signing_secret"),
-            previous: previous.and_then(|(sealed, expires_at_ms)| {
-                Some((self.secret(endpoint, sealed, "previous_signing_secret")?, expires_at_ms))
-            }),
+            scheme,
+            signers: self.current_signers(endpoint, scheme),
+            previous: self.previous_signers(endpoint),
             max_in_flight: endpoint
                 .max_in_flight
                 .and_then(|n| usize::try_from(n).ok())
@@ -131,6 +142,39 @@ impl Targets {
                 .unwrap_or(&defaults.retry_schedule_sec)
                 .into(),
             dialect: Dialect::parse(&endpoint.dialect).unwrap_or(Dialect::Standard),
+            disable_on_gone: endpoint.disable_on_gone,
+        }
+    }
+
+    /// None when something is missing that the scheme asks for.
+    fn current_signers(&self, endpoint: &Endpoint, scheme: Scheme) -> Option<Signers> {
+        let secret = self.secret(endpoint, &endpoint.signing_secret, "signing_secret")?;
+        let sealed = endpoint.signing_key.as_ref();
+        let key = sealed.and_then(|sealed| self.key(endpoint, sealed, "signing_key"));
+        let complete = !scheme.has_v1a() || key.is_some();
+        complete.then_some(Signers { secret, key })
+    }
+
+    fn previous_signers(&self, endpoint: &Endpoint) -> Option<(Signers, i64)> {
+        let expires_at_ms = endpoint.previous_signing_secret_expires_at_ms?;
+        let sealed = endpoint.previous_signing_secret.as_ref()?;
+        let secret = self.secret(endpoint, sealed, "previous_signing_secret")?;
+        let sealed = endpoint.previous_signing_key.as_ref();
+        let key = sealed.and_then(|sealed| self.key(endpoint, sealed, "previous_signing_key"));
+        Some((Signers { secret, key }, expires_at_ms))
+    }
+
+    fn key(&self, endpoint: &Endpoint, sealed: &[u8], field: &str) -> Option<SigningKey> {
+        if endpoint.status == "deleted" {
+            return None;
+        }
+        let opened = self.open(endpoint, sealed, field)?;
+        match SigningKey::parse(&opened) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                tracing::error!(endpoint = %endpoint.id, field, %error, "a signing key is unusable");
+                None
+            }
         }
     }
 
@@ -183,20 +227,26 @@ impl Targets {
 }
 
 impl Target {
-    /// Whether it has a usable secret: without one nothing is ever sent.
+    /// Whether it has all that its scheme signs with: without that nothing is ever sent.
     pub(crate) fn can_sign(&self) -> bool {
-        self.secret.is_some()
+        self.signers.is_some()
     }
 
-    /// Secrets to sign with at this time, the current one first. None: nothing can be signed, so nothing may be sent.
-    pub(crate) fn secrets(&self, now_ms: i64) -> Option<Vec<&SigningSecret>> {
-        let mut secrets = vec![self.secret.as_ref()?];
-        if let Some((previous, expires_at_ms)) = &self.previous
-            && now_ms < *expires_at_ms
-        {
-            secrets.push(previous);
+    /// The signature header of a delivery at this time, for the current secret first. None: it can't be signed in full, so
+    /// it may not be sent.
+    pub(crate) fn sign(&self, delivery_id: &str, body: &[u8], now_ms: i64) -> Option<String> {
+        let current = self.signers.as_ref()?;
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(|(_, expires_at_ms)| now_ms < *expires_at_ms);
+        let mut secrets = vec![&current.secret];
+        let mut keys: Vec<&SigningKey> = current.key.iter().collect();
+        if let Some((previous, _)) = previous {
+            secrets.push(&previous.secret);
+            keys.extend(&previous.key);
         }
-        Some(secrets)
+        signing::sign(self.scheme, delivery_id, now_ms / 1000, body, &secrets, &keys)
     }
 }
 

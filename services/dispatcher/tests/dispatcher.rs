@@ -1,6 +1,8 @@
 //! The dispatcher on real Kafka: deliveries put straight into its topics, instances of the role in this process, and
 //! receivers of the tests' own. Each test has a topic prefix of its own.
 
+#[path = "dispatcher/circuit.rs"]
+mod circuit;
 #[path = "dispatcher/gauges.rs"]
 mod gauges;
 #[path = "dispatcher/handover.rs"]
@@ -17,6 +19,8 @@ mod poison;
 mod receiver;
 #[path = "dispatcher/requests.rs"]
 mod requests;
+#[path = "dispatcher/schemes.rs"]
+mod schemes;
 #[path = "dispatcher/setup.rs"]
 mod setup;
 #[path = "dispatcher/states.rs"]

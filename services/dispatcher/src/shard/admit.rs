@@ -6,6 +6,7 @@ use crate::{
     target::{Status, Target},
 };
 use delivery_core::{
+    health::Health,
     outcome::{Reason, is_expired},
     recent::{attempt_key, settled_key},
 };
@@ -30,14 +31,6 @@ pub(super) struct Arrived {
     pub(super) credit: Option<Credit>,
 }
 
-/// What the ledger says of a delivery's endpoint.
-enum Found {
-    Target(Arc<Target>),
-    Nothing,
-    /// The shard was taken away while the ledger couldn't be asked.
-    Stopped,
-}
-
 impl Shard {
     /// Takes a record over from a reader. It waits, within its partition's window, while the tracker has no room for it.
     pub(super) async fn admit(&mut self, record: Record) {
@@ -48,8 +41,13 @@ impl Shard {
         }
     }
 
-    /// Goes on with what waited for its tracker, where there is room again.
+    /// Goes on with what wasn't understood, and with what waited for its tracker, where there is room again.
     pub(super) async fn go_on_with_stalled(&mut self) {
+        while self.stopping.is_none()
+            && let Some((record, slot)) = self.streams.next_blocked(Instant::now())
+        {
+            self.understand(record, slot).await;
+        }
         while self.stopping.is_none()
             && let Some((stream, record)) = self.streams.next_stalled()
         {
@@ -58,7 +56,6 @@ impl Shard {
     }
 
     async fn take_in(&mut self, stream: usize, record: Record) {
-        let class = self.streams.get(stream).class;
         let reading = self.streams.get_mut(stream);
         let read = reading.tracker.read(record.offset);
         reading.oldest.read(record.offset, record.timestamp_ms);
@@ -67,9 +64,39 @@ impl Shard {
             self.commit_soon();
             return;
         }
-        let slot = Slot { stream, seq: read.seq };
-        let Some(delivery) = self.decode(&record, slot).await else {
-            return;
+        self.understand(record, Slot { stream, seq: read.seq }).await;
+    }
+
+    /// What can't be understood yet (its schema is unknown, or the ledger can't be asked) blocks its partition, loudly; it
+    /// may well be readable after an upgrade. What is no delivery at all goes to `rejected`.
+    async fn understand(&mut self, record: Record, slot: Slot) {
+        let class = self.streams.get(slot.stream).class;
+        let value = record.value.clone().unwrap_or_default();
+        let view = self.ctx.ledger.view();
+        let delivery = match codec::decode::<Delivery>(&value, &*view) {
+            Ok(delivery) => delivery,
+            Err(error) if error.is_unknown_schema() => {
+                tracing::error!(
+                    topic = %record.topic, partition = record.partition, offset = record.offset, %error,
+                    "a delivery was written with a schema that this version and the ledger don't know; waiting for it"
+                );
+                return self.block(record, slot, "unknown_schema");
+            }
+            Err(error) => {
+                tracing::error!(
+                    topic = %record.topic, partition = record.partition, offset = record.offset, %error,
+                    "a record of a delivery topic is no delivery; it goes to the topic `rejected`"
+                );
+                let rejected = self.ctx.unreadable(&record, error.to_string(), now_ms());
+                return self.write_aside(vec![rejected], slot, None, None).await;
+            }
+        };
+        let found = match self.find_target(&delivery).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the ledger's end can't be read; waiting");
+                return self.block(record, slot, "ledger");
+            }
         };
         let arrived = Arrived {
             slot,
@@ -77,74 +104,36 @@ impl Shard {
             bytes: record.credit.bytes(),
             credit: Some(record.credit),
         };
-        match self.find_target(&delivery).await {
-            Found::Target(target) => self.place(delivery, arrived, &target).await,
-            Found::Nothing => self.cancel(delivery, arrived).await,
-            // Not done, so not committed: the next owner reads it.
-            Found::Stopped => {}
+        match found {
+            Some(target) => self.place(delivery, arrived, &target).await,
+            None => self.cancel(delivery, arrived).await,
         }
     }
 
-    /// The delivery in a record; what is none is put into `rejected`. A schema that nobody knows blocks the shard,
-    /// loudly: the record may well be readable after an upgrade.
-    async fn decode(&mut self, record: &Record, slot: Slot) -> Option<Delivery> {
-        let value = record.value.clone().unwrap_or_default();
-        loop {
-            let view = self.ctx.ledger.view();
-            match codec::decode::<Delivery>(&value, &*view) {
-                Ok(delivery) => return Some(delivery),
-                Err(error) if error.is_unknown_schema() => {
-                    tracing::error!(
-                        topic = %record.topic, partition = record.partition, offset = record.offset, %error,
-                        "a delivery was written with a schema that this version and the ledger don't know; waiting for it"
-                    );
-                    metrics::counter!("hookline_blocked_total", "why" => "unknown_schema").increment(1);
-                    if self.interrupted_within(ASK_AGAIN_AFTER).await {
-                        return None;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(
-                        topic = %record.topic, partition = record.partition, offset = record.offset, %error,
-                        "a record of a delivery topic is no delivery; it goes to the topic `rejected`"
-                    );
-                    let rejected = self.ctx.unreadable(record, error.to_string(), now_ms());
-                    self.write_aside(vec![rejected], slot, None, None).await;
-                    return None;
-                }
-            }
-        }
+    fn block(&mut self, record: Record, slot: Slot, why: &'static str) {
+        metrics::counter!("hookline_blocked_total", "why" => why).increment(1);
+        self.streams.block(record, slot, Instant::now() + ASK_AGAIN_AFTER);
     }
 
     /// The endpoint as the ledger has it; one that isn't there is looked for once more behind the ledger's end.
-    async fn find_target(&mut self, delivery: &Delivery) -> Found {
+    async fn find_target(&mut self, delivery: &Delivery) -> Result<Option<Arc<Target>>, ledger::Error> {
         let mut view = self.ctx.ledger.view();
         if view.endpoint(&delivery.endpoint_id).is_none() {
-            view = loop {
-                match self.ctx.ledger.barrier().await {
-                    Ok(view) => break view,
-                    Err(error) => tracing::warn!(%error, "the ledger's end can't be read; waiting"),
-                }
-                if self.interrupted_within(ASK_AGAIN_AFTER).await {
-                    return Found::Stopped;
-                }
-            };
+            view = self.ctx.ledger.barrier().await?;
         }
         let Some(version) = view.endpoint(&delivery.endpoint_id).map(|e| e.version) else {
-            return Found::Nothing;
+            return Ok(None);
         };
         if let Some(queue) = self.queues.get(&delivery.endpoint_id)
             && queue.target.version >= version
         {
-            return Found::Target(queue.target.clone());
+            return Ok(Some(queue.target.clone()));
         }
-        match self.ctx.targets.find(&view, &delivery.endpoint_id).map(Arc::new) {
-            Some(target) => {
-                self.queues.of(&target);
-                Found::Target(target)
-            }
-            None => Found::Nothing,
+        let found = self.ctx.targets.find(&view, &delivery.endpoint_id).map(Arc::new);
+        if let Some(target) = &found {
+            self.queues.of(target);
         }
+        Ok(found)
     }
 
     /// Decides by the endpoint's state and what is free.
@@ -187,7 +176,13 @@ impl Shard {
 
     /// Puts it into its endpoint's queue, or defers it for as long as that queue would take. What returns makes what is
     /// new wait in its place.
-    async fn keep(&mut self, delivery: Delivery, arrived: Arrived, target: &Arc<Target>) {
+    async fn keep(&mut self, mut delivery: Delivery, mut arrived: Arrived, target: &Arc<Target>) {
+        if let Some(health) = self.queues.of(target).health.filter(Health::is_open) {
+            match self.meet_circuit(delivery, arrived, health).await {
+                Some(kept) => (delivery, arrived) = kept,
+                None => return,
+            }
+        }
         let returned = arrived.class == Class::Returns;
         let dedicated = arrived.class == Class::Dedicated;
         let share = loop {
@@ -211,21 +206,15 @@ impl Shard {
             // Of the lanes and `returns` the window bounds what is not here yet: they are read past a slow endpoint.
             credit: arrived.credit.filter(|_| dedicated),
             since: Instant::now(),
-            dedicated,
+            class: arrived.class,
         };
-        self.queues.push(target, waiting, returned);
+        self.queues.push(target, waiting);
     }
 
     /// Defers what was in memory.
     pub(super) async fn defer_waiting(&mut self, waiting: Waiting, for_ms: f64) {
-        let arrived = Arrived {
-            slot: waiting.slot,
-            class: Class::Lanes,
-            bytes: waiting.share.bytes(),
-            credit: waiting.credit,
-        };
-        drop(waiting.share);
-        self.defer(waiting.delivery, arrived, for_ms).await;
+        let (delivery, arrived) = waiting.into_arrived();
+        self.defer(delivery, arrived, for_ms).await;
     }
 
     fn is_repeat(&self, delivery: &Delivery) -> bool {
@@ -255,7 +244,7 @@ impl Shard {
     }
 
     /// To the dead letters without an attempt.
-    async fn bury(&mut self, delivery: Delivery, arrived: Arrived, reason: Reason) {
+    pub(super) async fn bury(&mut self, delivery: Delivery, arrived: Arrived, reason: Reason) {
         let now = now_ms();
         metrics::counter!("hookline_deliveries_total", "outcome" => "dead", "reason" => reason.as_str()).increment(1);
         metrics::counter!("hookline_dead_letters_total", "reason" => reason.as_str()).increment(1);

@@ -1,28 +1,17 @@
 //! What waits in memory, per endpoint: two queues, a rate, a count of requests under way. Which may start next.
 
-use crate::{
-    budget::Share,
-    shard::Slot,
-    target::{Rate, Target},
-};
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    state::{InMemoryState, NotKeyed},
-};
+use super::{admit::Arrived, limiter::Limiter};
+use crate::{budget::Share, readers::Class, shard::Slot, target::Target};
+use delivery_core::health::{Gate, Health};
+use runtime::clock::now_ms;
 use schemas::Delivery;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
-    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 use tokio::time::Instant;
-
-/// Slowest rate and largest burst that are told apart: governor counts both together in 64 bits of nanoseconds.
-const LONGEST_PERIOD: Duration = Duration::from_secs(86_400);
-const LARGEST_BURST: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not 0");
 
 /// A delivery in memory.
 pub(crate) struct Waiting {
@@ -33,8 +22,25 @@ pub(crate) struct Waiting {
     /// Bytes of its partition's window; None: the window bounds only what has not come here yet.
     pub(crate) credit: Option<kafka_log::Credit>,
     pub(crate) since: Instant,
-    /// Read from its endpoint's dedicated topic: waits here as long as it has to.
-    pub(crate) dedicated: bool,
+    /// Where it was read. What is from its endpoint's dedicated topic waits here as long as it has to.
+    pub(crate) class: Class,
+}
+
+impl Waiting {
+    pub(crate) fn is_dedicated(&self) -> bool {
+        self.class == Class::Dedicated
+    }
+
+    /// As it was when it was read. Its share of the budget is given back.
+    pub(super) fn into_arrived(self) -> (Delivery, Arrived) {
+        let arrived = Arrived {
+            slot: self.slot,
+            class: self.class,
+            bytes: self.share.bytes(),
+            credit: self.credit,
+        };
+        (self.delivery, arrived)
+    }
 }
 
 /// One endpoint's deliveries in memory.
@@ -45,17 +51,13 @@ pub(crate) struct Queue {
     new: VecDeque<Waiting>,
     pub(crate) bytes: usize,
     pub(crate) in_flight: usize,
+    /// None: it is well.
+    pub(crate) health: Option<Health>,
     /// Mean time of a request, smoothed.
     mean: Duration,
     limiter: Option<Limiter>,
     in_ring: bool,
     in_timers: bool,
-}
-
-struct Limiter {
-    rate: Rate,
-    bucket: RateLimiter<NotKeyed, InMemoryState, DefaultClock>,
-    clock: DefaultClock,
 }
 
 /// All queues of a shard.
@@ -66,31 +68,8 @@ pub(crate) struct Queues {
     ring: VecDeque<Arc<str>>,
     /// Endpoints that wait for their rate.
     timers: BinaryHeap<Reverse<(Instant, Arc<str>)>>,
-}
-
-impl Limiter {
-    /// Begins with an empty bucket, so that a takeover never adds a burst.
-    fn new(rate: Rate) -> Option<Self> {
-        let period = Duration::try_from_secs_f64(1.0 / rate.per_second)
-            .unwrap_or(LONGEST_PERIOD)
-            .min(LONGEST_PERIOD);
-        let burst = rate.burst.min(LARGEST_BURST);
-        let bucket = RateLimiter::direct(Quota::with_period(period)?.allow_burst(burst));
-        // Infallible by construction: the burst is the bucket's own capacity.
-        let _ = bucket.check_n(burst);
-        Some(Self {
-            rate,
-            bucket,
-            clock: DefaultClock::default(),
-        })
-    }
-
-    /// Takes a token, or says how long until there is one.
-    fn take(&self) -> Result<(), Duration> {
-        self.bucket
-            .check()
-            .map_err(|not_until| not_until.wait_time_from(self.clock.now()))
-    }
+    /// Endpoints whose health was forgotten because they were changed.
+    reset: Vec<Arc<str>>,
 }
 
 impl Queue {
@@ -102,6 +81,7 @@ impl Queue {
             new: VecDeque::new(),
             bytes: 0,
             in_flight: 0,
+            health: None,
             mean: Duration::from_millis(50),
             limiter,
             in_ring: false,
@@ -124,9 +104,14 @@ impl Queue {
             && self.in_flight < self.target.max_in_flight
     }
 
-    fn push(&mut self, waiting: Waiting, returned: bool) {
+    /// Whether the circuit lets a request through.
+    fn gate(&self) -> Gate {
+        self.health.map_or(Gate::Free, |health| health.gate(now_ms()))
+    }
+
+    fn push(&mut self, waiting: Waiting) {
         self.bytes += waiting.share.bytes();
-        if returned {
+        if waiting.class == Class::Returns {
             self.returned.push_back(waiting)
         } else {
             self.new.push_back(waiting)
@@ -143,17 +128,24 @@ impl Queue {
     pub(crate) fn drain_ms(&self) -> f64 {
         let requests = self.len() as f64 + 1.0;
         let by_time = self.mean.as_secs_f64() / self.target.max_in_flight as f64;
-        let by_rate = self.limiter.as_ref().map_or(0.0, |l| 1.0 / l.rate.per_second);
+        let by_rate = self.limiter.as_ref().map_or(0.0, |l| 1.0 / l.rate().per_second);
         requests * by_time.max(by_rate) * 1000.0
     }
 
-    fn retarget(&mut self, target: Arc<Target>) {
+    /// True when its health is forgotten: it was changed, so whoever changed it may have mended it.
+    fn retarget(&mut self, target: Arc<Target>) -> bool {
         if target.rate != self.target.rate {
             self.limiter = target.rate.and_then(Limiter::new);
             // Not to wait for the old rate's time.
             self.in_timers = false;
         }
+        let is_reset = target.version != self.target.version && self.health.take().is_some();
+        if is_reset {
+            // Nor for the probe's.
+            self.in_timers = false;
+        }
         self.target = target;
+        is_reset
     }
 }
 
@@ -162,20 +154,24 @@ impl Queues {
         self.by_endpoint.get(endpoint)
     }
 
+    pub(crate) fn get_mut(&mut self, endpoint: &str) -> Option<&mut Queue> {
+        self.by_endpoint.get_mut(endpoint)
+    }
+
     /// The queue of this target's endpoint, made when there is none, brought up to date when the target is newer.
     pub(crate) fn of(&mut self, target: &Arc<Target>) -> &mut Queue {
         let queue = self
             .by_endpoint
             .entry(target.id.clone())
             .or_insert_with(|| Queue::new(target.clone()));
-        if !Arc::ptr_eq(&queue.target, target) {
-            queue.retarget(target.clone());
+        if !Arc::ptr_eq(&queue.target, target) && queue.retarget(target.clone()) {
+            self.reset.push(target.id.clone());
         }
         queue
     }
 
-    pub(crate) fn push(&mut self, target: &Arc<Target>, waiting: Waiting, returned: bool) {
-        self.of(target).push(waiting, returned);
+    pub(crate) fn push(&mut self, target: &Arc<Target>, waiting: Waiting) {
+        self.of(target).push(waiting);
         self.ready(&target.id.clone());
     }
 
@@ -186,9 +182,46 @@ impl Queues {
             && !queue.in_timers
             && queue.can_start()
         {
-            queue.in_ring = true;
-            self.ring.push_back(endpoint.clone());
+            match queue.gate() {
+                Gate::Free | Gate::Probe => {
+                    queue.in_ring = true;
+                    self.ring.push_back(endpoint.clone());
+                }
+                Gate::Shut { until_ms } => {
+                    let wait_ms = u64::try_from(until_ms - now_ms()).unwrap_or(0);
+                    queue.in_timers = true;
+                    let at = Instant::now() + Duration::from_millis(wait_ms + 1);
+                    self.timers.push(Reverse((at, endpoint.clone())));
+                }
+                // Its end brings the endpoint back.
+                Gate::Probing => {}
+            }
         }
+    }
+
+    /// The circuit has closed: nothing waits for a probe any more.
+    pub(crate) fn reopen(&mut self, endpoint: &Arc<str>) {
+        if let Some(queue) = self.by_endpoint.get_mut(endpoint) {
+            queue.in_timers = false;
+        }
+        self.ready(endpoint);
+    }
+
+    /// The request that was given out as a probe is not made.
+    pub(crate) fn take_back_probe(&mut self, endpoint: &Arc<str>) {
+        if let Some(health) = self.by_endpoint.get_mut(endpoint).and_then(|q| q.health.as_mut()) {
+            health.take_back_probe(now_ms());
+        }
+    }
+
+    /// Endpoints whose health was forgotten because they were changed, each told once.
+    pub(crate) fn take_reset(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.reset)
+    }
+
+    pub(crate) fn open_circuits(&self) -> usize {
+        let open = |queue: &&Queue| queue.health.is_some_and(|health| health.is_open());
+        self.by_endpoint.values().filter(open).count()
     }
 
     /// Whether some endpoint stands in the ring.
@@ -196,14 +229,18 @@ impl Queues {
         !self.ring.is_empty()
     }
 
-    /// The next delivery to start, fairly among endpoints, and its target. It counts as in flight from now on.
-    pub(crate) fn next(&mut self) -> Option<(Arc<Target>, Waiting)> {
+    /// The next delivery to start, fairly among endpoints, its target, and whether it is a probe. It counts as in flight
+    /// from now on.
+    pub(crate) fn next(&mut self) -> Option<(Arc<Target>, Waiting, bool)> {
         while let Some(endpoint) = self.ring.pop_front() {
             let Some(queue) = self.by_endpoint.get_mut(&endpoint) else {
                 continue;
             };
             queue.in_ring = false;
-            if !queue.can_start() {
+            let gate = queue.gate();
+            if !queue.can_start() || matches!(gate, Gate::Probing | Gate::Shut { .. }) {
+                // A shut one waits for its probe's time.
+                self.ready(&endpoint);
                 continue;
             }
             if let Some(Err(wait)) = queue.limiter.as_ref().map(Limiter::take) {
@@ -213,9 +250,13 @@ impl Queues {
             }
             let Some(waiting) = queue.pop() else { continue };
             queue.in_flight += 1;
+            let is_probe = gate == Gate::Probe;
+            if is_probe && let Some(health) = &mut queue.health {
+                health.begin_probe();
+            }
             let target = queue.target.clone();
             self.ready(&endpoint);
-            return Some((target, waiting));
+            return Some((target, waiting, is_probe));
         }
         None
     }
@@ -250,20 +291,46 @@ impl Queues {
         }
     }
 
-    /// Takes out all that waits for an endpoint, in order, with whether it had returned.
-    pub(crate) fn take_all(&mut self, endpoint: &str) -> Vec<(Waiting, bool)> {
+    /// Takes out all that waits for an endpoint, in order.
+    pub(crate) fn take_all(&mut self, endpoint: &str) -> Vec<Waiting> {
         let Some(queue) = self.by_endpoint.get_mut(endpoint) else {
             return Vec::new();
         };
         queue.bytes = 0;
-        let returned = queue.returned.drain(..).map(|w| (w, true));
-        returned.chain(queue.new.drain(..).map(|w| (w, false))).collect()
+        queue.returned.drain(..).chain(queue.new.drain(..)).collect()
+    }
+
+    /// Takes out what waits for an open circuit, its schedule having come to its end.
+    pub(crate) fn take_outlived(&mut self, now_ms: i64) -> Vec<Waiting> {
+        let mut taken = Vec::new();
+        for queue in self.by_endpoint.values_mut() {
+            if !queue.health.is_some_and(|health| health.is_open()) {
+                continue;
+            }
+            let Queue {
+                returned, new, bytes, ..
+            } = queue;
+            let outlived = |w: &mut Waiting| w.delivery.last_due_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+            for waiting in [returned, new] {
+                let mut kept = VecDeque::with_capacity(waiting.len());
+                for mut each in waiting.drain(..) {
+                    if outlived(&mut each) {
+                        *bytes -= each.share.bytes();
+                        taken.push(each);
+                    } else {
+                        kept.push_back(each);
+                    }
+                }
+                *waiting = kept;
+            }
+        }
+        taken
     }
 
     /// Takes out the last of what is new and isn't from a dedicated topic.
     pub(crate) fn take_newest(&mut self, endpoint: &str) -> Option<Waiting> {
         let queue = self.by_endpoint.get_mut(endpoint)?;
-        let waiting = queue.new.pop_back_if(|waiting| !waiting.dedicated)?;
+        let waiting = queue.new.pop_back_if(|waiting| !waiting.is_dedicated())?;
         queue.bytes -= waiting.share.bytes();
         Some(waiting)
     }
@@ -277,7 +344,10 @@ impl Queues {
                 returned, new, bytes, ..
             } = queue;
             for waiting_queue in [returned, new] {
-                while waiting_queue.front().is_some_and(|w| w.since < limit && !w.dedicated) {
+                while waiting_queue
+                    .front()
+                    .is_some_and(|w| w.since < limit && !w.is_dedicated())
+                {
                     if let Some(waiting) = waiting_queue.pop_front() {
                         *bytes -= waiting.share.bytes();
                         taken.push((waiting, drain_ms));
@@ -291,7 +361,7 @@ impl Queues {
     /// Forgets endpoints with nothing in memory and no rate to remember.
     pub(crate) fn forget_idle(&mut self) {
         self.by_endpoint
-            .retain(|_, q| !q.is_idle() || q.limiter.is_some() || q.in_ring || q.in_timers);
+            .retain(|_, q| !q.is_idle() || q.limiter.is_some() || q.health.is_some() || q.in_ring || q.in_timers);
     }
 
     pub(crate) fn endpoints(&self) -> Vec<Arc<str>> {

@@ -1,8 +1,8 @@
 //! The shard's loop.
 
-use super::{ASK_AGAIN_AFTER, Command, Shard, admit::Arrived};
-use crate::{commit::Answer, readers::Class, target::Status};
-use kafka_log::{Item, TopicPartition};
+use super::{ASK_AGAIN_AFTER, Command, Shard};
+use crate::{commit::Answer, target::Status};
+use kafka_log::{Error, Item, TopicPartition};
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
@@ -60,7 +60,7 @@ impl Shard {
                 _ = again.tick() => self.commit_all_at_next(),
                 _ = self.events.recv_many(&mut events, 512) => {
                     for event in events.drain(..) {
-                        self.on_event(event);
+                        self.on_event(event).await;
                     }
                 }
                 permit = self.ctx.permits.clone().acquire_owned(), if self.starved => {
@@ -96,7 +96,7 @@ impl Shard {
             }
         }
         loop {
-            match self.open_streams().await {
+            match self.open_all().await {
                 Ok(()) => return true,
                 Err(error) => {
                     tracing::warn!(shard = self.number, %error, "can't begin to read the shard; trying again")
@@ -106,6 +106,11 @@ impl Shard {
                 return false;
             }
         }
+    }
+
+    async fn open_all(&mut self) -> Result<(), Error> {
+        self.open_streams().await?;
+        self.restore_health().await
     }
 
     /// Waits; true at once when the shard is taken away meanwhile. Changed endpoints are looked at later.
@@ -130,7 +135,7 @@ impl Shard {
         let far = Instant::now() + Duration::from_secs(3600);
         let commit = self.commit_at.filter(|_| self.committing.is_none());
         let deadline = self.stopping.as_ref().map(|s| s.deadline);
-        [commit, self.queues.next_timer(), deadline]
+        [commit, self.queues.next_timer(), deadline, self.streams.look_again_at()]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
@@ -230,22 +235,19 @@ impl Shard {
                 self.look_again_soon();
             }
         }
-        let waiting = self.queues.take_all(endpoint_id);
         self.queues.of(&target);
-        for (waiting, returned) in waiting {
-            let class = match (waiting.dedicated, returned) {
-                (true, _) => Class::Dedicated,
-                (false, true) => Class::Returns,
-                (false, false) => Class::Lanes,
-            };
-            let arrived = Arrived {
-                slot: waiting.slot,
-                class,
-                bytes: waiting.share.bytes(),
-                credit: waiting.credit,
-            };
-            drop(waiting.share);
-            self.place(waiting.delivery, arrived, &target).await;
+        self.place_again(endpoint_id).await;
+        self.write_health();
+    }
+
+    /// Decides anew about what waits in memory for an endpoint.
+    pub(super) async fn place_again(&mut self, endpoint_id: &Arc<str>) {
+        let Some(target) = self.queues.get(endpoint_id).map(|queue| queue.target.clone()) else {
+            return;
+        };
+        for waiting in self.queues.take_all(endpoint_id) {
+            let (delivery, arrived) = waiting.into_arrived();
+            self.place(delivery, arrived, &target).await;
         }
         self.queues.ready(endpoint_id);
     }
@@ -254,8 +256,11 @@ impl Shard {
     async fn sweep(&mut self) {
         self.streams.measure();
         if self.stopping.is_none() {
+            self.bury_what_outlived_its_schedule().await;
             self.defer_older_than(self.ctx.options.hold_max).await;
             self.queues.forget_idle();
+            self.count_open_circuits();
+            self.write_health();
         }
     }
 

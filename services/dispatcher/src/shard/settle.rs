@@ -6,9 +6,11 @@ use kafka_log::Commit;
 use tokio::{sync::oneshot, time::Instant};
 
 impl Shard {
-    pub(super) fn on_event(&mut self, event: Event) {
+    pub(super) async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Responded { endpoint, took } => self.queues.ended(&endpoint, Some(took)),
+            Event::Responded(said) => self.answered(said).await,
+            Event::HealthWritten => self.writing_health = false,
+            Event::Asked { endpoint } => drop(self.disabling.remove(&endpoint)),
             Event::Settled { slot, permit, ended } => {
                 self.under_way -= 1;
                 self.uncommitted.extend(permit);

@@ -21,7 +21,7 @@ impl Shard {
                     }
                 },
             };
-            let Some((target, waiting)) = self.queues.next() else {
+            let Some((target, waiting, is_probe)) = self.queues.next() else {
                 break;
             };
             let delivery = &waiting.delivery;
@@ -29,6 +29,7 @@ impl Shard {
             let settled = settled_key(&delivery.delivery_id, delivery.generation);
             if self.recent.contains(settled) || !self.recent.insert(attempt) {
                 metrics::counter!("hookline_repeats_skipped_total", "by" => "recent_set").increment(1);
+                self.queues.take_back_probe(&target.id);
                 self.queues.ended(&target.id, None);
                 self.settle(waiting.slot);
                 continue;
@@ -38,6 +39,7 @@ impl Shard {
                 ctx: self.ctx.clone(),
                 target,
                 waiting,
+                is_probe,
                 permit,
                 events: self.events_sender.clone(),
                 given_up: self.given_up.clone(),

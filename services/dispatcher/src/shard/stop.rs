@@ -39,6 +39,7 @@ impl Shard {
 
     /// Answers with the last commits. From here on this process no longer answers for the shard.
     pub(super) async fn end(mut self) {
+        self.say_open_circuits(0);
         let lost = self.given_up.swap(true, Ordering::Relaxed) || self.stopping.is_none();
         if lost || self.under_way > 0 {
             tracing::warn!(

@@ -1,6 +1,6 @@
 //! The partitions that a shard reads: their trackers, and how reading begins and ends.
 
-use super::{Shard, oldest::Oldest};
+use super::{Shard, Slot, oldest::Oldest};
 use crate::{readers::Class, target::Status};
 use delivery_core::tracker::{CommitPoint, Tracker};
 use kafka_log::{Commit, Error, ReadOptions, Record, Start, TopicPartition};
@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
+use tokio::time::Instant;
 
 /// Window of a dedicated topic: at most this much, and at least this much, of half the process's budget.
 const DEDICATED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(16 << 20);
@@ -25,8 +26,10 @@ pub(crate) struct Stream {
     pub(crate) committed: i64,
     /// Offset of the commit that is under way.
     pub(crate) committing: Option<i64>,
-    /// Read, while the tracker has no room.
+    /// Read, while the tracker has no room, or behind what blocks.
     stalled: VecDeque<Record>,
+    /// Read and not understood yet, and when it is looked at again.
+    blocked: Option<(Record, Slot, Instant)>,
     removed: bool,
     /// Its topic was not there when somebody last looked.
     is_missing: bool,
@@ -39,6 +42,8 @@ pub(crate) struct Streams {
     by_topic: HashMap<Arc<str>, usize>,
     /// Streams with stalled records, each once.
     stalled: Vec<usize>,
+    /// How many are blocked.
+    blocked: usize,
 }
 
 impl Streams {
@@ -66,7 +71,7 @@ impl Streams {
     pub(crate) fn unless_stalled(&mut self, index: usize, record: Record) -> Option<Record> {
         let stream = &mut self.all[index];
         if stream.stalled.is_empty() {
-            if stream.tracker.has_room() {
+            if stream.takes_more() {
                 return Some(record);
             }
             self.stalled.push(index);
@@ -77,7 +82,7 @@ impl Streams {
 
     /// A stalled record whose tracker has room again.
     pub(crate) fn next_stalled(&mut self) -> Option<(usize, Record)> {
-        let position = self.stalled.iter().position(|i| self.all[*i].tracker.has_room())?;
+        let position = self.stalled.iter().position(|i| self.all[*i].takes_more())?;
         let index = self.stalled[position];
         let record = self.all[index].stalled.pop_front();
         if self.all[index].stalled.is_empty() {
@@ -88,7 +93,33 @@ impl Streams {
 
     /// Whether deliveries should leave memory so that a partition can move on: what waits in a dedicated topic stays.
     pub(crate) fn need_room(&self) -> bool {
-        self.stalled.iter().any(|i| self.all[*i].class != Class::Dedicated)
+        let needs = |stream: &Stream| stream.class != Class::Dedicated && !stream.tracker.has_room();
+        self.stalled.iter().any(|i| needs(&self.all[*i]))
+    }
+
+    /// A record that can't be understood yet stops its own partition until it is looked at again, and nothing else.
+    pub(crate) fn block(&mut self, record: Record, slot: Slot, again_at: Instant) {
+        self.all[slot.stream].blocked = Some((record, slot, again_at));
+        self.blocked += 1;
+    }
+
+    /// A record that blocked its partition, when it is time to look at it again.
+    pub(crate) fn next_blocked(&mut self, now: Instant) -> Option<(Record, Slot)> {
+        if self.blocked == 0 {
+            return None;
+        }
+        let due = |stream: &mut Stream| stream.blocked.take_if(|(_, _, again_at)| *again_at <= now);
+        let (record, slot, _) = self.all.iter_mut().find_map(due)?;
+        self.blocked -= 1;
+        Some((record, slot))
+    }
+
+    /// When the first of them is looked at again.
+    pub(crate) fn look_again_at(&self) -> Option<Instant> {
+        if self.blocked == 0 {
+            return None;
+        }
+        self.all.iter().filter_map(|s| Some(s.blocked.as_ref()?.2)).min()
     }
 
     /// Says since when what isn't done has waited.
@@ -112,6 +143,10 @@ impl Streams {
 }
 
 impl Stream {
+    fn takes_more(&self) -> bool {
+        self.blocked.is_none() && self.tracker.has_room()
+    }
+
     pub(crate) fn commit(&self, point: CommitPoint) -> Commit {
         Commit {
             partition: self.partition.clone(),
@@ -201,6 +236,7 @@ impl Shard {
                 committed: began,
                 committing: None,
                 stalled: VecDeque::new(),
+                blocked: None,
                 removed: false,
                 is_missing: false,
             });

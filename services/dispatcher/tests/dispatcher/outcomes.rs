@@ -114,6 +114,7 @@ async fn each_dialect_has_its_table() {
             let endpoint: Endpoint = world
                 .endpoint(receiver.url(&path), |e| {
                     e.dialect = dialect.into();
+                    e.disable_on_gone = false;
                     e.retry_schedule_sec = Some(vec![5, 60]);
                 })
                 .await;

@@ -55,11 +55,9 @@ impl World {
             default_source: false,
         };
         let names = connection.names();
-        let unused = [names.ingest(), names.health()];
         let (longest, retry) = (names.retry(LONGEST_TIER_SEC), names.retry(0));
         let specs: Vec<_> = topics::fixed(names, &settings)
             .into_iter()
-            .filter(|spec| !unused.contains(&spec.name))
             .filter(|spec| !spec.name.starts_with(&retry[..retry.len() - 1]) || spec.name.len() <= longest.len())
             .collect();
         let admin = Admin::new(&connection).expect("an admin client");
@@ -303,7 +301,8 @@ impl World {
         let shutdown = CancellationToken::new();
         let task = tokio::spawn({
             let (connection, keyring, shutdown) = (self.connection.clone(), self.keyring.clone(), shutdown.clone());
-            async move { Service::run(&connection, options, ledger, keyring, shutdown).await }
+            let writer = self.writer.clone();
+            async move { Service::run(&connection, options, ledger, writer, keyring, shutdown).await }
         });
         Instance { shutdown, task }
     }

@@ -20,6 +20,8 @@ pub struct Written<R> {
 /// Follows topics of one record type.
 pub struct Tail<R> {
     all: Arc<Mutex<Vec<Written<R>>>>,
+    /// Keys of tombstones.
+    gone: Arc<Mutex<Vec<String>>>,
     changed: watch::Receiver<()>,
     _reader: Reader,
     _type: PhantomData<R>,
@@ -45,10 +47,18 @@ impl<R: codec::Record + Clone + std::fmt::Debug> Tail<R> {
         let all = Arc::new(Mutex::new(Vec::new()));
         let (sender, changed) = watch::channel(());
         let collected = all.clone();
+        let gone = Arc::new(Mutex::new(Vec::new()));
+        let tombstones = gone.clone();
         tokio::spawn(async move {
             while let Some(item) = items.recv().await {
                 if let Item::Record(record) = item {
-                    let value = record.value.as_deref().unwrap_or_default();
+                    let Some(value) = record.value.as_deref() else {
+                        let key = record.key.as_deref().unwrap_or_default();
+                        let key = String::from_utf8_lossy(key).into_owned();
+                        tombstones.lock().expect("no test panics here").push(key);
+                        sender.send_replace(());
+                        continue;
+                    };
                     let written = Written {
                         topic: record.topic.to_string(),
                         partition: record.partition,
@@ -61,6 +71,7 @@ impl<R: codec::Record + Clone + std::fmt::Debug> Tail<R> {
         });
         Self {
             all,
+            gone,
             changed,
             _reader: reader,
             _type: PhantomData,
@@ -93,6 +104,23 @@ impl<R: codec::Record + Clone + std::fmt::Debug> Tail<R> {
             }
         );
         found
+    }
+
+    pub async fn until_tombstone(&self, key: &str) {
+        let mut changed = self.changed.clone();
+        let is_gone = || {
+            self.gone
+                .lock()
+                .expect("no test panics here")
+                .iter()
+                .any(|gone| gone == key)
+        };
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !is_gone() {
+                changed.changed().await.expect("the collector lives");
+            }
+        });
+        assert!(waited.await.is_ok(), "no tombstone of {key}; all: {:#?}", self.all());
     }
 
     pub async fn one(&self, wanted: impl Fn(&R) -> bool) -> Written<R> {

@@ -6,7 +6,7 @@ use crate::{
 };
 use dispatcher::Service;
 use kafka_log::Connection;
-use ledger::{Keyring, Ledger};
+use ledger::{Keyring, Ledger, Writer};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -66,7 +66,8 @@ async fn an_instance() {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         closed.cancel();
     });
-    Service::run(&connection, options(), ledger, keyring, shutdown)
+    let writer = Writer::start(&connection, &ledger).await.expect("a writer");
+    Service::run(&connection, options(), ledger, writer, keyring, shutdown)
         .await
         .expect("it ends well");
 }

@@ -242,7 +242,18 @@ impl Process {
             if !schemas.register(&stop).await? {
                 return Ok(());
             }
-            anyhow::Ok(Box::pin(dispatcher::Service::run(&connection, options, ledger, keyring, stop)).await?)
+            let writer = schemas.writer.clone();
+            anyhow::Ok(
+                Box::pin(dispatcher::Service::run(
+                    &connection,
+                    options,
+                    ledger,
+                    writer,
+                    keyring,
+                    stop,
+                ))
+                .await?,
+            )
         });
     }
 

@@ -21,7 +21,8 @@ pub enum Form {
     Integers {
         least: i64,
         most: i64,
-        count: usize,
+        /// Fewest and most values.
+        counts: (usize, usize),
     },
     Texts(Check),
     /// The list `sources`.
@@ -48,10 +49,15 @@ impl Form {
             Self::Integer(least, most) => one(integer(value, least, most)),
             Self::Number(least, most) => one(number(value, least, most)),
             Self::Texts(check) | Self::Secrets(check) => list(value, |item| text(item, check)),
-            Self::Integers { least, most, count } => match list(value, |item| integer(item, least, most))? {
-                Value::Array(items) if items.len() > count => {
-                    Err(vec![format!("{} values; at most {count} are allowed", items.len())])
-                }
+            Self::Integers {
+                least,
+                most,
+                counts: (fewest, highest),
+            } => match list(value, |item| integer(item, least, most))? {
+                Value::Array(items) if !(fewest..=highest).contains(&items.len()) => Err(vec![format!(
+                    "{} values; {fewest} to {highest} are allowed",
+                    items.len()
+                )]),
                 accepted => Ok(accepted),
             },
             Self::Sources => sources::accept(value),

@@ -181,24 +181,24 @@ pub const KEYS: &[Key] = &[
         None,
         "how long SIGTERM lets requests finish; unset: delivery.timeout_sec + 5",
     ),
-    later(
+    key(
         "circuit.failures",
         Form::Integer(1, MOST_FAILURES),
         Some("20"),
         "consecutive failed attempts that open an endpoint's circuit",
     ),
-    later(
+    key(
         "circuit.min_sec",
         Form::Integer(0, DAY_SEC),
         Some("10"),
         "over at least this time",
     ),
-    later(
+    key(
         "circuit.probe_sec",
         Form::Integers {
             least: 1,
             most: DAY_SEC,
-            count: 20,
+            counts: (1, 20),
         },
         Some("[5, 10, 20, 40, 80, 160, 300]"),
         "intervals between probes of an open circuit",
@@ -214,7 +214,7 @@ pub const KEYS: &[Key] = &[
         Form::Integers {
             least: 0,
             most: 172_800,
-            count: 20,
+            counts: (0, 20),
         },
         Some("[5, 60, 300, 1800, 7200, 18000, 36000, 36000]"),
         "delays before each retry (10 % jitter), unless the endpoint says otherwise",
@@ -249,13 +249,13 @@ pub const KEYS: &[Key] = &[
         Some("\"webhook-\""),
         "of the headers of deliveries; a tenant can have its own",
     ),
-    later(
+    key(
         "auto_disable.failures",
         Form::Integer(1, MOST_FAILURES),
         Some("100"),
         "failed attempts that disable an endpoint",
     ),
-    later(
+    key(
         "auto_disable.without_success_sec",
         Form::Integer(0, 365 * DAY_SEC),
         Some("432000"),

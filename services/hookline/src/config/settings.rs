@@ -22,6 +22,8 @@ pub struct Config {
     pub placement: Placement,
     pub dispatcher: Dispatcher,
     pub delivery: Delivery,
+    pub circuit: Circuit,
+    pub auto_disable: AutoDisable,
     pub egress: Egress,
     pub history: History,
     #[serde(default)]
@@ -99,6 +101,19 @@ pub struct Delivery {
     pub max_age_sec: u64,
     pub max_payload_bytes: usize,
     pub header_prefix: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Circuit {
+    pub failures: i64,
+    pub min_sec: i64,
+    pub probe_sec: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct AutoDisable {
+    pub failures: i64,
+    pub without_success_sec: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

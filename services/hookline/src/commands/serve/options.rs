@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Source, SourceStart};
 use crate::connect;
+use delivery_core::health::{AutoDisable, CircuitSettings};
 use fanout::StartAt;
 use kafka_log::Names;
 use ledger::ClerkOptions;
@@ -59,6 +60,15 @@ pub fn dispatcher(config: &Config) -> dispatcher::Options {
         rate_per_sec: delivery.rate_per_sec,
         max_age: Duration::from_secs(delivery.max_age_sec),
         header_prefix: delivery.header_prefix.clone(),
+        circuit: CircuitSettings {
+            failures: config.circuit.failures,
+            min_ms: config.circuit.min_sec * 1000,
+            probe_ms: config.circuit.probe_sec.iter().map(|sec| sec * 1000).collect(),
+        },
+        auto_disable: AutoDisable {
+            failures: config.auto_disable.failures,
+            without_success_ms: config.auto_disable.without_success_sec * 1000,
+        },
         ..dispatcher::Options::default()
     };
     options.egress.policy = connect::egress_policy(config);
