@@ -111,6 +111,7 @@ impl Worker {
     async fn process(&mut self, batch: Batch) -> Result<(), Error> {
         if batch.records.is_empty() {
             self.next = self.next.max(batch.next);
+            self.look_for_waiting();
             return Ok(());
         }
         let began = Instant::now();
@@ -132,11 +133,15 @@ impl Worker {
         }
         self.finish(slice, batch.next, snapshot.ledger_version).await?;
         measure::batch(began.elapsed());
-        // What has been read meanwhile is younger, and says when it is its turn.
+        self.look_for_waiting();
+        Ok(())
+    }
+
+    /// What has been read meanwhile is younger than what is done, and says how old it is when it is its turn.
+    fn look_for_waiting(&self) {
         if self.items.is_empty() {
             self.oldest.set(None);
         }
-        Ok(())
     }
 
     /// Everything acknowledged, then the offset (invariant 2).

@@ -15,9 +15,13 @@ mod endpoint_states;
 mod isolation;
 #[path = "acceptance/late_letters.rs"]
 mod late_letters;
+#[path = "acceptance/metrics.rs"]
+mod metrics;
 #[path = "acceptance/pausing.rs"]
 mod pausing;
 #[path = "acceptance/replaying.rs"]
 mod replaying;
+#[path = "acceptance/tracing.rs"]
+mod tracing;
 #[path = "acceptance/zombies.rs"]
 mod zombies;

@@ -2,19 +2,21 @@
 //! failed. A collector that is slow or gone costs spans, never deliveries.
 
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithExportConfig as _};
+use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 /// Most spans that wait for export: about 1 kB each.
 const QUEUE_SPANS: usize = 4_096;
 const BATCH_SPANS: usize = 512;
 /// How long a span waits for others.
 const LINGER: Duration = Duration::from_millis(500);
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long a collector may take to accept a batch, tries included.
 const EXPORT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the end of the process may take for it.
@@ -48,7 +50,7 @@ impl Exporting {
 pub(super) fn start(endpoint: &str, version: &str) -> Result<(SdkTracerProvider, Exporting), InvalidCollector> {
     let mut exporter = OtlpExporter::builder()
         .with_tonic()
-        .with_endpoint(endpoint)
+        .with_channel(channel(endpoint)?)
         .with_timeout(EXPORT_WITHIN)
         .build()
         .map_err(|error| InvalidCollector(error.to_string()))?;
@@ -62,6 +64,23 @@ pub(super) fn start(endpoint: &str, version: &str) -> Result<(SdkTracerProvider,
         .with_span_processor(Queue(sender))
         .build();
     Ok((provider, Exporting { stop, task }))
+}
+
+/// Connects when there is something to send, and again whenever it has to.
+fn channel(endpoint: &str) -> Result<Channel, InvalidCollector> {
+    let invalid = |error: &dyn std::fmt::Display| InvalidCollector(error.to_string());
+    let mut target = Endpoint::from_shared(endpoint.to_owned())
+        .map_err(|error| invalid(&error))?
+        .connect_timeout(CONNECT_WITHIN)
+        .timeout(EXPORT_WITHIN);
+    target = match target.uri().scheme_str() {
+        Some("https") => target
+            .tls_config(ClientTlsConfig::new().with_enabled_roots())
+            .map_err(|error| invalid(&error))?,
+        Some("http") => target,
+        _ => return Err(invalid(&"it has no scheme")),
+    };
+    Ok(target.connect_lazy())
 }
 
 fn resource(version: &str) -> Resource {
@@ -141,4 +160,20 @@ async fn export<E: SpanExporter>(exporter: E, mut spans: mpsc::Receiver<SpanData
 
 fn count(result: &'static str, spans: u64) {
     metrics::counter!("hookline_otel_spans_total", "result" => result).increment(spans);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cant_be_a_collector_is_refused_and_says_what_to_do() {
+        for wrong in ["collector:4317", "ftp://collector", "http://", "/"] {
+            let error = channel(wrong).expect_err(wrong);
+            assert!(error.to_string().contains("otel.endpoint"), "{error}");
+        }
+        for right in ["http://127.0.0.1:4317", "https://collector.example:4317"] {
+            channel(right).unwrap_or_else(|error| panic!("{right}: {error}"));
+        }
+    }
 }

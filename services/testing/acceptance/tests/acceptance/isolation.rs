@@ -76,6 +76,9 @@ async fn invariant_6_nothing_of_one_tenant_reaches_another() {
     stage.strike(vec![rest]).await.expect("ends in order");
 }
 
+/// In the event's data: it may be in topics, and nowhere else.
+const PAYLOAD: &str = "payload-marker-9c31d2";
+
 /// A secret, and what it is.
 type Secret = (&'static str, String);
 
@@ -118,7 +121,8 @@ async fn invariant_5_no_secret_is_in_clear_in_a_topic_a_log_or_a_metric() {
         text_beginning_with(&rotated.expect("rotated"), "whsec_"),
     ));
 
-    let event = serde_json::json!({ "type": TYPE, "tenant": "org_acme", "data": { "vaultId": "v", "objectId": "o" } });
+    let event =
+        serde_json::json!({ "type": TYPE, "tenant": "org_acme", "data": { "vaultId": "v", "objectId": PAYLOAD } });
     let file = installation.log_dir().join("event.jsonl");
     std::fs::write(&file, event.to_string()).expect("a file");
     installation
@@ -147,6 +151,7 @@ async fn invariant_5_no_secret_is_in_clear_in_a_topic_a_log_or_a_metric() {
     wait_for_requests(&down, "bad", 1).await;
 
     assert_no_secret(&installation, &process, &secrets).await;
+    assert_shows_no_payload(&installation, &process).await;
     process.terminate().await.expect("ends in order");
     installation.delete_topics().await.expect("taken away");
 }
@@ -222,6 +227,18 @@ async fn assert_no_secret(installation: &Installation, process: &Process, secret
     let log = std::fs::read(log).expect("the process has a log");
     assert!(log.len() > 1_000, "the log was looked at");
     assert_hides(&log, secrets, "the log");
+}
+
+async fn assert_shows_no_payload(installation: &Installation, process: &Process) {
+    let payload = [("payload", PAYLOAD.to_owned())];
+    let metrics = process.metrics().await.expect("metrics");
+    assert_hides(metrics.as_bytes(), &payload, "/metrics");
+    let log = std::fs::read(installation.log_dir().join("all.log")).expect("the process has a log");
+    assert!(
+        String::from_utf8_lossy(&log).contains("attempt made"),
+        "the log says what was done"
+    );
+    assert_hides(&log, &payload, "the log");
 }
 
 /// Neither as it is written, nor, of a signing secret, the key itself.
