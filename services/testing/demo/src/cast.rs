@@ -1,4 +1,4 @@
-//! Who plays: three tenants, and endpoints of every temper. What they must receive is worked out in `matcher`.
+//! Who plays: four tenants, and endpoints of every temper. What they must receive is worked out in `matcher`.
 
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ pub struct Tenant {
 pub const LEXORA: &str = "org_lexora";
 pub const CASELINE: &str = "org_caseline";
 pub const COURTSIDE: &str = "org_courtside";
+pub const HARBORVIEW: &str = "org_harborview";
 
-pub const TENANTS: [Tenant; 3] = [
+pub const TENANTS: [Tenant; 4] = [
     Tenant {
         id: LEXORA,
         name: "Lexora",
@@ -34,6 +35,12 @@ pub const TENANTS: [Tenant; 3] = [
         id: COURTSIDE,
         name: "Courtside",
         catalogs: &["cases", "platform"],
+        header_prefix: None,
+    },
+    Tenant {
+        id: HARBORVIEW,
+        name: "Harborview",
+        catalogs: &["platform"],
         header_prefix: None,
     },
 ];
@@ -59,6 +66,10 @@ pub struct Endpoint {
     pub down: bool,
     /// Its secret is rotated before the first event.
     pub rotated: bool,
+    /// Its address is one that the processes' egress policy forbids.
+    pub forbidden: bool,
+    /// Why Hookline itself is to disable it.
+    pub disabled_as: Option<&'static str>,
 }
 
 const PLAIN: Endpoint = Endpoint {
@@ -73,10 +84,12 @@ const PLAIN: Endpoint = Endpoint {
     behaviour: || Behaviour::always(Answer::ok()),
     down: false,
     rotated: false,
+    forbidden: false,
+    disabled_as: None,
 };
 
 /// Everyone who listens.
-pub const ENDPOINTS: [Endpoint; 15] = [
+pub const ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         name: "fast",
         shows: "answers at once",
@@ -191,10 +204,75 @@ pub const ENDPOINTS: [Endpoint; 15] = [
         filters: &["cases.tasks.created", "vault.upload.completed"],
         ..PLAIN
     },
+    Endpoint {
+        name: "gone",
+        tenant: HARBORVIEW,
+        shows: "410: disabled at once",
+        filters: &["agent.*"],
+        placement: "dedicated",
+        behaviour: || Behaviour::always(Answer::status(410)),
+        disabled_as: Some("gone"),
+        ..PLAIN
+    },
+    Endpoint {
+        name: "failing",
+        tenant: HARBORVIEW,
+        shows: "500 until it is disabled",
+        filters: &["vault.*"],
+        flags: &["--retry-schedule", "3,5,8,8,8"],
+        behaviour: || Behaviour::always(Answer::status(500)),
+        disabled_as: Some("failing"),
+        ..PLAIN
+    },
+    Endpoint {
+        name: TOLD,
+        tenant: HARBORVIEW,
+        shows: "is told of those two",
+        filters: &["webhook.endpoint.auto_disabled"],
+        ..PLAIN
+    },
+    Endpoint {
+        name: "blocked",
+        tenant: HARBORVIEW,
+        shows: "at a forbidden address",
+        filters: &["voice.*"],
+        flags: &["--retry-schedule", "1,1"],
+        forbidden: true,
+        ..PLAIN
+    },
+    Endpoint {
+        name: "public-key",
+        tenant: HARBORVIEW,
+        shows: "ed25519 signatures (v1a)",
+        filters: &["ocr.*", "deployment.*"],
+        flags: &["--signature-scheme", "v1a"],
+        ..PLAIN
+    },
+    Endpoint {
+        name: CLOUD_EVENTS,
+        tenant: HARBORVIEW,
+        shows: "bodies are CloudEvents",
+        filters: &["compute.*", "billing.*"],
+        placement: "dedicated",
+        flags: &["--envelope", "cloudevents"],
+        ..PLAIN
+    },
 ];
+
+/// Receives the events that Hookline itself publishes about Harborview's endpoints.
+pub const TOLD: &str = "told";
+/// Its bodies are CloudEvents.
+pub const CLOUD_EVENTS: &str = "cloud";
 
 /// Delays before each retry, in seconds, for those that say nothing: the product's default would take two days.
 pub const RETRY_SCHEDULE: &str = "1,2,2,4";
+/// An endpoint without a success for this long is disabled: `failing` alone, the others fail for less.
+pub const DISABLED_AFTER_SEC: &str = "20";
+pub const DISABLED_AFTER_FAILURES: &str = "10";
+/// Receivers are here; `blocked` isn't.
+pub const ALLOWED_NETWORK: &str = "127.0.0.1/32";
+/// What was allowed when `blocked` was made.
+pub const FORMERLY_ALLOWED_NETWORK: &str = "127.0.0.0/8";
 
 /// The tenant of this id.
 pub fn tenant(id: &str) -> &'static Tenant {

@@ -8,7 +8,7 @@ use schemas::samples;
 use serde_json::{Value, json};
 
 use crate::broken::{self, Broken};
-use crate::cast::{CASELINE, COURTSIDE, LEXORA};
+use crate::cast::{CASELINE, COURTSIDE, HARBORVIEW, LEXORA};
 
 /// How an event is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,8 @@ const VAULTS: [&str; 3] = ["vault_north", "vault_south", "vault_west"];
 const PLATFORM_ROUNDS: usize = 8;
 const CASE_EVENT_ROUNDS: usize = 150;
 const CASES_ROUNDS: usize = 6;
-const COURTSIDE_PLATFORM_ROUNDS: usize = 3;
+/// For Courtside and Harborview.
+const FURTHER_PLATFORM_ROUNDS: usize = 3;
 /// Members of the open families, which have no list of their own.
 const FAMILY_MEMBERS: [&str; 6] = [
     "cases.tasks.created",
@@ -85,10 +86,12 @@ pub fn plan() -> Plan {
                 .for_each(|name| push(&mut events, COURTSIDE, name, format, round));
         }
     }
-    for (round, format) in (0..COURTSIDE_PLATFORM_ROUNDS).zip(WITH_TENANT) {
-        platform
-            .iter()
-            .for_each(|name| push(&mut events, COURTSIDE, name, format, round));
+    for (round, format) in (0..FURTHER_PLATFORM_ROUNDS).zip(WITH_TENANT) {
+        for tenant in [COURTSIDE, HARBORVIEW] {
+            platform
+                .iter()
+                .for_each(|name| push(&mut events, tenant, name, format, round));
+        }
     }
     for round in 0..CASE_EVENT_ROUNDS {
         for name in samples::event_types("case_events") {

@@ -1,15 +1,17 @@
 //! `cargo xtask demo`: the main job on real input. Events go to Kafka by a plain producer, and arrive as signed HTTP
-//! requests at receivers that are fast, slow, limited, flaky, rejecting, down; what died is replayed. The last line is
+//! requests at receivers that are fast, slow, limited, flaky, rejecting, gone, down; what died is replayed. The last line is
 //! for scripts. What is expected is worked out here, by a matcher of the demo's own.
 
 mod broken;
 mod cast;
 mod catalog;
+mod disabling;
 mod events;
 mod matcher;
 mod publishing;
 mod stage;
 mod table;
+mod trap;
 mod verdict;
 mod watch;
 
@@ -89,7 +91,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
             ARRIVAL.as_secs()
         );
     }
-    let mut wrong = Vec::new();
+    let mut wrong = disabling::check(stage).await?;
     if let Err(error) = replay(stage, &watch).await {
         wrong.push(format!("the replay failed: {error:#}"));
     }

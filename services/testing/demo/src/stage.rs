@@ -1,13 +1,14 @@
 //! The stage: an installation on Kafka, its roles as processes, receivers, tenants and endpoints, all made as users make
 //! them. And its end.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt};
 use harness::{Hook, Installation, Options, Process, Receiver};
 use kafka_log::Admin;
 use serde_json::{Value, json};
 
-use crate::cast::{self, CASELINE, ENDPOINTS, RETRY_SCHEDULE, TENANTS};
+use crate::cast::{self, CASELINE, ENDPOINTS, TENANTS};
+use crate::trap::Trap;
 
 const SOURCE_PARTITIONS: i32 = 4;
 /// Commands of the real binary that run at the same time.
@@ -33,6 +34,8 @@ pub struct Stage {
     receiver: Receiver,
     /// Of the endpoint that is down.
     broken_receiver: Receiver,
+    /// Where no request may go.
+    trap: Trap,
     installation: Installation,
 }
 
@@ -41,7 +44,10 @@ impl Stage {
     pub async fn set() -> anyhow::Result<Self> {
         let mut installation = Installation::without_topics(
             Options::new("demo")
-                .set("delivery.retry_schedule_sec", RETRY_SCHEDULE)
+                .set("delivery.retry_schedule_sec", cast::RETRY_SCHEDULE)
+                .set("auto_disable.failures", cast::DISABLED_AFTER_FAILURES)
+                .set("auto_disable.without_success_sec", cast::DISABLED_AFTER_SEC)
+                .set("egress.allow_networks", cast::ALLOWED_NETWORK)
                 .set("kafka.lanes", "8"),
         )
         .await?;
@@ -63,9 +69,9 @@ impl Stage {
         for (name, role) in PROCESSES {
             processes.push(installation.start_process(name, &[role], &[])?);
         }
-        let (receiver, broken_receiver) = (Receiver::start().await?, Receiver::down()?);
+        let (receiver, broken_receiver, trap) = (Receiver::start().await?, Receiver::down()?, Trap::set().await?);
         make_tenants(&installation).await?;
-        let endpoints = make_endpoints(&installation, &receiver, &broken_receiver).await?;
+        let endpoints = make_endpoints(&installation, [&receiver, &broken_receiver], &trap).await?;
         for process in &mut processes {
             process.ready().await?;
         }
@@ -90,19 +96,31 @@ impl Stage {
             endpoints.len() - dedicated
         );
         println!(
-            "Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate"
+            "Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate (v1a: with ed25519-dalek)"
         );
         Ok(Self {
             endpoints,
             processes,
             receiver,
             broken_receiver,
+            trap,
             installation,
         })
     }
 
     pub fn installation(&self) -> &Installation {
         &self.installation
+    }
+
+    /// The endpoint with this name.
+    pub fn endpoint(&self, name: &str) -> &Endpoint {
+        let found = self.endpoints.iter().find(|endpoint| endpoint.plan.name == name);
+        found.expect("every endpoint of the cast was made")
+    }
+
+    /// Connections that came to the forbidden address.
+    pub fn trapped(&self) -> usize {
+        self.trap.connections()
     }
 
     /// The source topic for everything that says its tenant.
@@ -198,25 +216,32 @@ async fn make_tenants(installation: &Installation) -> anyhow::Result<()> {
 
 async fn make_endpoints(
     installation: &Installation,
-    receiver: &Receiver,
-    broken_receiver: &Receiver,
+    [receiver, broken_receiver]: [&Receiver; 2],
+    trap: &Trap,
 ) -> anyhow::Result<Vec<Endpoint>> {
     let make = |plan: &'static cast::Endpoint| {
         let hook = if plan.down { broken_receiver } else { receiver }.hook(plan.name);
         async move {
             hook.behave((plan.behaviour)());
             hook.keep_contents();
-            let made = installation.hookline_json(&create(plan, hook.url())).await?;
+            let url = if plan.forbidden { trap.url() } else { hook.url() };
+            let made = make_endpoint(installation, plan, url).await?;
             let id = text(&made["endpoint"]["id"])?;
-            let mut secrets = vec![text(&made["signingSecret"])?];
+            let public_key = &made["endpoint"]["publicKey"];
+            let signer = if public_key.is_null() {
+                &made["signingSecret"]
+            } else {
+                public_key
+            };
+            let mut signers = vec![text(signer)?];
             if plan.rotated {
                 let rotated = installation
                     .hookline_json(&["endpoint", "rotate-secret", &id, "--direct"])
                     .await?;
-                secrets.insert(0, text(&rotated["signingSecret"])?);
+                signers.insert(0, text(&rotated["signingSecret"])?);
             }
             let prefix = cast::tenant(plan.tenant).header_prefix.unwrap_or("webhook-");
-            hook.expect_signatures(prefix, &secrets)?;
+            hook.expect_signatures(prefix, &signers)?;
             anyhow::Ok(Endpoint { plan: *plan, id, hook })
         }
     };
@@ -225,6 +250,24 @@ async fn make_endpoints(
         .buffered(COMMANDS_AT_ONCE)
         .try_collect()
         .await
+}
+
+/// A forbidden one is made as if the policy had been wider once: the command line refuses it today.
+async fn make_endpoint(installation: &Installation, plan: &cast::Endpoint, url: &str) -> anyhow::Result<Value> {
+    let command = create(plan, url);
+    if !plan.forbidden {
+        return installation.hookline_json(&command).await;
+    }
+    let refused = installation.run(&command, &[]).await?;
+    ensure!(
+        !refused.status.success(),
+        "`hookline endpoint create` took a forbidden address"
+    );
+    let wider = ("HOOKLINE_EGRESS__ALLOW_NETWORKS", cast::FORMERLY_ALLOWED_NETWORK);
+    let command: Vec<_> = command.into_iter().chain(["--output", "json"]).collect();
+    let made = installation.run(&command, &[wider]).await?;
+    serde_json::from_slice(&made.stdout)
+        .with_context(|| format!("no endpoint: {}", String::from_utf8_lossy(&made.stderr)))
 }
 
 fn create<'a>(plan: &'a cast::Endpoint, url: &'a str) -> Vec<&'a str> {

@@ -1,11 +1,13 @@
 //! What came of it, from the receivers and from Kafka's topics read once more in full, when every process has ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use harness::logbook::Outcome;
 use harness::{Logbook, read_to_end};
 
+use crate::cast;
+use crate::disabling::notices;
 use crate::matcher::Expected;
 use crate::publishing::Published;
 use crate::stage::{Endpoint, Stage};
@@ -59,6 +61,8 @@ impl Verdict {
         verdict.check_bodies(&stage.endpoints, &watch.expected);
         verdict.check_log(&logbook, &stage.endpoints, &watch.expected);
         verdict.show_tempers(&stage.endpoints);
+        verdict.check_forbidden(stage);
+        verdict.check_cloud_events(stage);
         Ok(verdict)
     }
 
@@ -105,7 +109,13 @@ impl Verdict {
             let never = expected.keys().filter(|event| !arrived.contains(*event));
             let lost = never.filter(|event| !dead_now.contains(&(endpoint.id.clone(), (*event).clone())));
             self.lost += lost.count();
-            let strangers = arrived.iter().filter(|event| !expected.contains_key(*event)).count();
+            let own = if endpoint.plan.name == cast::TOLD {
+                notices(&endpoint.hook)
+            } else {
+                HashMap::new()
+            };
+            let is_stranger = |event: &&String| !expected.contains_key(*event) && !own.contains_key(*event);
+            let strangers = arrived.iter().filter(is_stranger).count();
             if strangers > 0 {
                 self.wrong.push(format!(
                     "{} received {strangers} events that were not for it",
@@ -186,6 +196,32 @@ impl Verdict {
         ));
     }
 
+    fn check_forbidden(&mut self, stage: &Stage) {
+        let connections = stage.trapped();
+        if connections > 0 {
+            self.wrong.push(format!(
+                "{connections} connections came to an address that is forbidden"
+            ));
+        }
+        let line = "`blocked` has an address that egress.allow_networks doesn't allow: no connection was made";
+        self.shown.push(line.to_owned());
+    }
+
+    fn check_cloud_events(&mut self, stage: &Stage) {
+        let requests = stage.endpoint(cast::CLOUD_EVENTS).hook.requests();
+        let is_one = |seen: &harness::Seen| {
+            let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+            seen.headers["content-type"] == "application/cloudevents+json"
+                && body["specversion"] == "1.0"
+                && body["id"] == seen.event_id.as_str()
+        };
+        let others = requests.iter().filter(|seen| !is_one(seen)).count();
+        if others > 0 {
+            self.wrong
+                .push(format!("{others} bodies that should be CloudEvents aren't"));
+        }
+    }
+
     fn show_tempers(&mut self, endpoints: &[Endpoint]) {
         for Endpoint { plan, hook, .. } in endpoints {
             let tally = hook.tally();
@@ -203,6 +239,19 @@ impl Verdict {
                     "`down` got {} of its {} deliveries by replay, marked with `webhook-replay: true`",
                     tally.delivered_by_replay, tally.delivered
                 ),
+                "gone" => format!(
+                    "`gone` was asked {} times, then disabled; the rest of its deliveries are dead letters",
+                    tally.requests
+                ),
+                "failing" => format!(
+                    "`failing` was disabled after {} requests in vain; what waited are dead letters",
+                    tally.requests
+                ),
+                cast::TOLD => format!(
+                    "`told` got Hookline's own events about {} endpoints",
+                    notices(hook).len()
+                ),
+                "public-key" => format!("`public-key` verified {} ed25519 signatures", tally.delivered),
                 _ => continue,
             };
             self.shown.push(line);

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::matcher::Expected;
 use crate::stage::Stage;
+use crate::{cast, disabling};
 
 /// Dead letters and rejections, as far as they were read.
 #[derive(Debug, Default)]
@@ -77,6 +78,7 @@ pub struct Watch {
     aside: Arc<Mutex<Aside>>,
     followers: Vec<JoinHandle<()>>,
     broken: usize,
+    told: Hook,
 }
 
 impl Watch {
@@ -108,6 +110,7 @@ impl Watch {
             aside,
             followers,
             broken,
+            told: stage.endpoint(cast::TOLD).hook.clone(),
         })
     }
 
@@ -134,9 +137,13 @@ impl Watch {
         self.aside.lock().rejected.len()
     }
 
-    /// Every expected delivery has arrived or is dead, and every broken record is rejected.
+    /// Every expected delivery has arrived or is dead, every broken record is rejected, and every endpoint that is to be
+    /// disabled has been.
     pub fn is_settled(&self) -> bool {
-        self.standings().iter().all(|standing| standing.waiting() == 0) && self.rejected() >= self.broken
+        let to_be_disabled = cast::ENDPOINTS.iter().filter(|plan| plan.disabled_as.is_some());
+        self.standings().iter().all(|standing| standing.waiting() == 0)
+            && self.rejected() >= self.broken
+            && disabling::notices(&self.told).len() >= to_be_disabled.count()
     }
 
     /// Everything for this endpoint has arrived.

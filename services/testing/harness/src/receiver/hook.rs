@@ -106,10 +106,10 @@ impl Hook {
         self.state.lock().behaviour = behaviour;
     }
 
-    /// Requests must carry these headers, signed by each of these secrets (`whsec_…`) and nobody else. Until this is
-    /// called every request counts as badly signed.
-    pub fn expect_signatures(&self, header_prefix: &str, secrets: &[String]) -> anyhow::Result<()> {
-        self.state.lock().expected = Arc::new(Expected::new(header_prefix, secrets)?);
+    /// Requests must carry these headers, signed by each of these secrets (`whsec_…`) and private halves of public keys
+    /// (`whpk_…`), and by nobody else. Until this is called every request counts as badly signed.
+    pub fn expect_signatures(&self, header_prefix: &str, signers: &[String]) -> anyhow::Result<()> {
+        self.state.lock().expected = Arc::new(Expected::new(header_prefix, signers)?);
         Ok(())
     }
 
