@@ -59,6 +59,12 @@ pub async fn check(admin: &Admin, config: &Config) -> Result<Vec<Finding>, kafka
             .to_owned(),
     });
     findings.splice(0..0, missing);
+    let sources = config.sources();
+    let there = sources.iter().map(|source| source.topic.as_str());
+    let there: Vec<&str> = there.filter(|source| existing.contains_key(*source)).collect();
+    for (topic, settings) in admin.settings(&there).await? {
+        findings.extend(topics::check_source(&topic, &settings));
+    }
     Ok(findings)
 }
 

@@ -15,8 +15,9 @@ pub enum Error {
     Fenced(String),
     #[error("no longer a member of the group: {0}")]
     NotAMember(String),
-    #[error("record of {bytes} bytes is too large for topic {topic}")]
-    TooLarge { topic: String, bytes: usize },
+    /// By this client, or by the brokers: then nobody counts the bytes.
+    #[error("a record{} is too large: {topic}", bytes.map_or_else(String::new, |bytes| format!(" of {bytes} bytes")))]
+    TooLarge { topic: String, bytes: Option<usize> },
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
     #[error("not allowed by the brokers' ACLs: {0}")]
@@ -46,6 +47,10 @@ impl Error {
             Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId | Code::StaleMemberEpoch => {
                 Error::NotAMember(format!("{what}: {code}"))
             }
+            Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => Error::TooLarge {
+                topic: what.into(),
+                bytes: None,
+            },
             Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch => {
                 Error::Fenced(format!("{what}: {code}"))
             }

@@ -245,7 +245,7 @@ pub(crate) fn hand_over(native: &Native, record: &Outgoing, permit: OwnedSemapho
             Some(Code::Fatal) => HandOver::Finished,
             Some(Code::MessageSizeTooLarge) => HandOver::Failed(Error::TooLarge {
                 topic: record.topic.clone(),
-                bytes: record.value.as_ref().map_or(0, Vec::len),
+                bytes: record.value.as_ref().map(Vec::len),
             }),
             _ => HandOver::Failed(Error::from_kafka(&error, &record.topic)),
         }),

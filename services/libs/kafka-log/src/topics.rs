@@ -6,7 +6,7 @@ mod check;
 use crate::{Names, RETRY_TIERS_SEC};
 
 pub use apply::{Applied, apply, create, replication};
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Severity, check, check_source};
 
 /// Settings that topics are made with.
 #[derive(Debug, Clone)]

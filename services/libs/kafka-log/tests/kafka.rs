@@ -4,6 +4,8 @@
 mod membership;
 #[path = "kafka/reading.rs"]
 mod reading;
+#[path = "kafka/retention.rs"]
+mod retention;
 #[path = "kafka/setup.rs"]
 mod setup;
 #[path = "kafka/topics.rs"]

@@ -4,6 +4,8 @@ use super::{TopicSettings, TopicSpec};
 use crate::{Admin, Error};
 use std::collections::HashMap;
 
+const IN_SYNC: &str = "min.insync.replicas";
+
 /// What was done to one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -46,7 +48,7 @@ pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]
         }
         let differing = settings
             .get(&topic.name)
-            .map(|now| differing(&topic.config, now))
+            .map(|now| to_mend(topic, existing[&topic.name].replication, now))
             .unwrap_or_default();
         if differing.is_empty() {
             continue;
@@ -62,10 +64,21 @@ pub async fn apply(admin: &Admin, settings: &TopicSettings, topics: &[TopicSpec]
     Ok(applied)
 }
 
+/// What differs, and `min.insync.replicas` when it would let one broker alone acknowledge, or ask for more than there are.
+fn to_mend(topic: &TopicSpec, replication: i32, now: &HashMap<String, String>) -> Vec<(String, String, String)> {
+    let mut differing = differing(&topic.config, now);
+    let has = now.get(IN_SYNC).and_then(|least| least.parse().ok()).unwrap_or(1);
+    let wants = if replication >= 3 { 2 } else { 1 };
+    if has > replication || (replication >= 3 && has < wants) {
+        differing.push((IN_SYNC.into(), has.to_string(), wants.to_string()));
+    }
+    differing
+}
+
 fn config(topic: &TopicSpec, replication: i32) -> Vec<(String, String)> {
     let mut config = topic.config.clone();
     if replication >= 3 {
-        config.push(("min.insync.replicas".into(), "2".into()));
+        config.push((IN_SYNC.into(), "2".into()));
     }
     config
 }

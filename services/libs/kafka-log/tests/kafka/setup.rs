@@ -45,6 +45,12 @@ impl Setup {
     }
 }
 
+/// Bytes that no codec makes smaller.
+pub fn noise(length: usize) -> Vec<u8> {
+    let ids = std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes());
+    ids.flatten().take(length).collect()
+}
+
 /// Writes `values` to one partition, in order.
 pub async fn write(producer: &Producer, topic: &str, partition: i32, values: &[&str]) {
     let records: Vec<Outgoing> = values
