@@ -15,6 +15,8 @@ mod endpoint_states;
 mod isolation;
 #[path = "acceptance/late_letters.rs"]
 mod late_letters;
+#[path = "acceptance/lost_records.rs"]
+mod lost_records;
 #[path = "acceptance/metrics.rs"]
 mod metrics;
 #[path = "acceptance/pausing.rs"]
