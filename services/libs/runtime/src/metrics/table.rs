@@ -25,7 +25,14 @@ const REASON: LabelOf = among(
         "gone",
     ],
 );
-const WHY_BLOCKED: &[&str] = &["unknown_schema", "missing_topic", "not_allowed", "too_large", "refused"];
+const WHY_BLOCKED: &[&str] = &[
+    "unknown_schema",
+    "missing_topic",
+    "not_allowed",
+    "too_large",
+    "refused",
+    "ledger",
+];
 
 const ANY: &str = "any";
 const API: &str = "api";
@@ -186,6 +193,12 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Deliveries in memory, of dispatcher.max_buffered_bytes.",
     ),
+    counter(
+        DISPATCHER,
+        "hookline_circuit_changes_total",
+        &[among("to", &["open", "closed"])],
+        "Circuits that opened, and that closed again.",
+    ),
     gauge(
         DISPATCHER,
         "hookline_circuits_open",
@@ -232,6 +245,12 @@ pub const METRICS: &[Metric] = &[
             &["url", "scheme", "userinfo", "port", "host", "address", "name"],
         )],
         "Requests that the egress policy refused, by what it refused.",
+    ),
+    counter(
+        DISPATCHER,
+        "hookline_endpoints_disabled_total",
+        &[among("reason", &["gone", "failing"])],
+        "Endpoints that this process had disabled: the receiver answered 410, or failed for too long.",
     ),
     counter(
         DISPATCHER,
