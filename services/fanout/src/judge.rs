@@ -135,6 +135,20 @@ fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Resul
     })
 }
 
+/// The endpoint that this event says was disabled: it is told to the tenant's other endpoints.
+fn disabled_endpoint(event: &Event) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        #[serde(rename = "endpointId")]
+        endpoint_id: String,
+    }
+    if event.event_type != "webhook.endpoint.auto_disabled" {
+        return None;
+    }
+    let data: Data = serde_json::from_str(event.data.get()).ok()?;
+    Some(data.endpoint_id)
+}
+
 fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: Rules) -> Vec<Target> {
     let id = info.resource_id(&event.data).map(|(_, id)| id);
     let facts = EventFacts {
@@ -148,6 +162,7 @@ fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: R
         },
         timestamp_ms: event.timestamp_ms,
     };
+    let about = disabled_endpoint(event);
     let matching = snapshot.index.matches(&facts, rules.clock_tolerance_ms);
     matching
         .into_iter()
@@ -156,7 +171,8 @@ fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: R
             delivery_core::invariant!(6, endpoint.tenant == event.tenant, "endpoint {endpoint_id}");
             let route = Route::of(endpoint);
             // The view may be ahead of the index: what it says of a state is newer.
-            route.is_matched().then(|| Target {
+            let is_for_it = route.is_matched() && about.as_deref() != Some(&*endpoint_id);
+            is_for_it.then(|| Target {
                 delivery_id: ids::delivery_id(&event.id, &endpoint_id),
                 envelope: route.envelope,
                 place: route.place(&endpoint_id, rules.lanes),

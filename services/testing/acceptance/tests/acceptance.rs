@@ -1,6 +1,8 @@
 //! The product as its users run it: processes of the real binary on a real Kafka, receivers that verify signatures,
 //! SIGKILL and SIGTERM. Tests that prove an invariant of the design are called after it.
 
+#[path = "acceptance/auto_disabling.rs"]
+mod auto_disabling;
 #[path = "acceptance/chaos_run.rs"]
 mod chaos_run;
 #[path = "acceptance/crash_points.rs"]

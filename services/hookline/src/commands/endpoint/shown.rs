@@ -18,6 +18,9 @@ pub struct Shown {
     status: String,
     disabled_reason: Option<String>,
     disabled_at: Option<String>,
+    /// When it was disabled automatically.
+    consecutive_failure_count: Option<i64>,
+    last_failure_at: Option<String>,
     has_previous_signing_secret: bool,
     previous_signing_secret_expires_at: Option<String>,
     created_at: String,
@@ -76,6 +79,8 @@ impl Shown {
             status: endpoint.status.clone(),
             disabled_reason: endpoint.disabled_reason.clone(),
             disabled_at: endpoint.disabled_at_ms.map(output::time),
+            consecutive_failure_count: endpoint.consecutive_failures,
+            last_failure_at: endpoint.last_failure_at_ms.map(output::time),
             has_previous_signing_secret: previous_expires_at_ms.is_some(),
             previous_signing_secret_expires_at: previous_expires_at_ms.map(output::time),
             created_at: output::time(endpoint.created_at_ms),
