@@ -7,11 +7,13 @@ mod gaps;
 mod message;
 mod reached;
 mod readings;
+mod starting;
 mod worker;
 
 use crate::{Connection, Error, Record, TopicPartition};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
+use worker::Offsets;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +85,13 @@ impl ReadOptions {
 }
 
 pub(crate) enum Command {
+    /// From this offset on.
     Add(
         TopicPartition,
         ReadOptions,
+        i64,
         mpsc::Sender<Item>,
-        oneshot::Sender<Result<i64, Error>>,
+        oneshot::Sender<Result<(), Error>>,
     ),
     Remove(Vec<TopicPartition>, oneshot::Sender<()>),
 }
@@ -95,13 +99,14 @@ pub(crate) enum Command {
 /// A set of partitions being read. Stops when dropped.
 pub struct Reader {
     commands: mpsc::Sender<Command>,
+    offsets: Arc<Offsets>,
 }
 
 impl Reader {
     pub fn start(connection: &Connection, options: &ReaderOptions) -> Result<Self, Error> {
         let (commands, receiver) = mpsc::channel(1024);
-        worker::spawn(connection, options, receiver)?;
-        Ok(Self { commands })
+        let offsets = worker::spawn(connection, options, receiver)?;
+        Ok(Self { commands, offsets })
     }
 
     /// Begins to read a partition into `sink` and returns the offset it begins at. A gap between the wanted offset and
@@ -113,12 +118,18 @@ impl Reader {
         options: ReadOptions,
         sink: mpsc::Sender<Item>,
     ) -> Result<i64, Error> {
+        // Beside the thread that reads: a broker that doesn't answer must not hold up the others' partitions.
+        let (offsets, asked, start) = (self.offsets.clone(), partition.clone(), options.start);
+        let start = tokio::task::spawn_blocking(move || starting::offset(&offsets, &asked, start))
+            .await
+            .map_err(|_| Error::Stopped)??;
         let (done, answer) = oneshot::channel();
         self.commands
-            .send(Command::Add(partition, options, sink, done))
+            .send(Command::Add(partition, options, start, sink, done))
             .await
             .map_err(|_| Error::Stopped)?;
-        answer.await.map_err(|_| Error::Stopped)?
+        answer.await.map_err(|_| Error::Stopped)??;
+        Ok(start)
     }
 
     /// Stops reading these partitions; when it returns, nothing more of them arrives.

@@ -1,8 +1,8 @@
 //! The reader's thread: one poll loop over all its partitions.
 
 use super::{
-    Command, Item, ReadOptions, ReaderOptions, Start,
-    gaps::{self, Repair},
+    Command, Item, ReadOptions, ReaderOptions,
+    gaps::Repair,
     message::{Detached, detach},
     readings::{Reading, Readings},
 };
@@ -15,6 +15,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -50,10 +51,13 @@ impl ClientContext for Quiet {
 }
 impl ConsumerContext for Quiet {}
 
+/// A client for first and end offsets.
+pub(super) type Offsets = BaseConsumer<Quiet>;
+
 pub(super) struct Worker {
     pub(super) consumer: BaseConsumer<Quiet>,
     /// A client of its own for first and end offsets.
-    pub(super) offsets: BaseConsumer<Quiet>,
+    pub(super) offsets: Arc<Offsets>,
     commands: mpsc::Receiver<Command>,
     pub(super) readings: Readings,
     /// Partitions that are paused, or whose receiver's channel was full: each once.
@@ -67,7 +71,7 @@ pub(super) fn spawn(
     connection: &Connection,
     options: &ReaderOptions,
     commands: mpsc::Receiver<Command>,
-) -> Result<(), Error> {
+) -> Result<Arc<Offsets>, Error> {
     let prefetch_kib = (options.prefetch_bytes / 1024).max(64).to_string();
     let fetch = options.fetch_bytes.to_string();
     let fetch_wait_ms = options.fetch_wait.as_millis().to_string();
@@ -97,9 +101,10 @@ pub(super) fn spawn(
         };
         BaseConsumer::from_config_and_context(&config, context).map_err(|e| Error::from_kafka(&e, "create a reader"))
     };
+    let offsets = Arc::new(make()?);
     let worker = Worker {
         consumer: make()?,
-        offsets: make()?,
+        offsets: offsets.clone(),
         commands,
         readings: Readings::default(),
         attended: Vec::new(),
@@ -111,7 +116,7 @@ pub(super) fn spawn(
         .name(format!("read {}", options.name))
         .spawn(move || worker.run())
         .map_err(|e| Error::Other(format!("start a thread: {e}")))?;
-    Ok(())
+    Ok(offsets)
 }
 
 impl Worker {
@@ -163,8 +168,8 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Add(partition, options, sink, done) => {
-                let result = self.add(&partition, &options, sink);
+            Command::Add(partition, options, start, sink, done) => {
+                let result = self.add(&partition, &options, start, sink);
                 // The caller may have been cancelled: the partition then goes when its sink closes.
                 let _ = done.send(result);
             }
@@ -182,46 +187,16 @@ impl Worker {
         &mut self,
         partition: &TopicPartition,
         options: &ReadOptions,
+        start: i64,
         sink: mpsc::Sender<Item>,
-    ) -> Result<i64, Error> {
+    ) -> Result<(), Error> {
         self.remove(partition);
-        let (first, end) = self
-            .offsets
-            .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
-            .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
-        let start = match options.start {
-            Start::Beginning => first,
-            Start::End => end,
-            Start::Time(ms) => self.offset_at(partition, ms)?.unwrap_or(end),
-            Start::Offset(offset) if offset < first => {
-                gaps::note(partition, offset, first);
-                first
-            }
-            Start::Offset(offset) => offset,
-        };
         let list = one(partition, start)?;
         self.consumer
             .incremental_assign(&list)
             .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
         self.readings.insert(partition, Reading::new(sink, options, start));
-        Ok(start)
-    }
-
-    /// Offset of the first record of this time or later.
-    fn offset_at(&self, partition: &TopicPartition, ms: i64) -> Result<Option<i64>, Error> {
-        let what = partition.to_string();
-        let answer = self
-            .offsets
-            .offsets_for_times(one(partition, ms)?, CALL_TIMEOUT)
-            .map_err(|e| Error::from_kafka(&e, &what))?;
-        let Some(element) = answer.find_partition(&partition.topic, partition.partition) else {
-            return Ok(None);
-        };
-        element.error().map_err(|e| Error::from_kafka(&e, &what))?;
-        Ok(match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        })
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, partition: &TopicPartition) {
