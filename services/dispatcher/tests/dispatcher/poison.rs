@@ -5,8 +5,11 @@ use crate::{
     setup::{World, shard_of},
     tail::Tail,
 };
+use dispatcher::Options;
 use kafka_log::Outgoing;
-use schemas::Rejected;
+use ledger::Entity;
+use schemas::{Delivery, Rejected, SchemaEntry, codec};
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_delivery_is_rejected_and_the_partition_goes_on() {
@@ -48,6 +51,55 @@ async fn what_is_no_delivery_is_rejected_and_the_partition_goes_on() {
     }
     world.until_committed(&shared, 5).await;
     world.until_committed(&own, 5).await;
+    instance.end().await;
+    world.end().await;
+}
+
+/// The delivery as a later version might write it, and that version's schema: an `int` where this one has a `long`.
+fn written_by_another(delivery: &Delivery) -> (Vec<u8>, SchemaEntry) {
+    let own = <Delivery as codec::Record>::avsc();
+    let other = own.replace(r#""due_at_ms", "type": "long""#, r#""due_at_ms", "type": "int""#);
+    assert_ne!(own, other);
+    let (fingerprint, _) = codec::parse_schema(&other).expect("a schema");
+    let mut bytes = schemas::encode(delivery).expect("it fits");
+    bytes[2..10].copy_from_slice(&fingerprint.to_le_bytes());
+    let entry = SchemaEntry {
+        fingerprint: format!("{fingerprint:016x}"),
+        schema: other,
+    };
+    (bytes, entry)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_schema_blocks_its_partition_alone_until_the_ledger_has_it() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let names = world.connection.names();
+    let shared = world.endpoint(receiver.url("/shared"), |_| ()).await;
+    let own = world
+        .endpoint(receiver.url("/own"), |e| e.placement = "dedicated".into())
+        .await;
+    let (bytes, entry) = written_by_another(&world.delivery(&shared));
+    let record = Outgoing::new(names.lanes(), shard_of(&shared.id), shared.id.as_bytes(), bytes);
+    world.write(&[record]).await;
+    world.publish(&world.deliveries(&shared, 2)).await;
+    let instance = world
+        .instance_with(Options {
+            max_in_flight: 1,
+            ..world.options()
+        })
+        .await;
+    // The same shard's other topics go on, and no request holds its permit.
+    world.publish(&world.deliveries(&own, 5)).await;
+    world.give_back(&world.deliveries(&shared, 5)).await;
+    receiver.until("/own", 5).await;
+    receiver.until("/shared", 5).await;
+    world.until_committed(&own, 5).await;
+    assert_eq!(world.committed(&shared).await.0, Some(0));
+    let schema = Entity::Schema(Arc::new(entry));
+    world.writer.put(schema, Some(0)).await.expect("it is registered");
+    receiver.until("/shared", 8).await;
+    world.until_committed(&shared, 3).await;
     instance.end().await;
     world.end().await;
 }
