@@ -14,6 +14,11 @@ pub(crate) fn matched(pairs: u64) {
     metrics::counter!("hookline_matched_total").increment(pairs);
 }
 
+/// Deliveries for disabled endpoints, which are dead at once.
+pub(crate) fn dead(deliveries: u64) {
+    metrics::counter!("hookline_dead_letters_total", "reason" => "endpoint_disabled").increment(deliveries);
+}
+
 /// A rejected record.
 pub(crate) fn rejected(reason: &'static str) {
     metrics::counter!("hookline_rejected_total", "reason" => reason).increment(1);

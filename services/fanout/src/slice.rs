@@ -217,7 +217,7 @@ impl Slice {
     }
 
     fn count(&self) {
-        let (mut matched, mut unmatched, mut rejected, mut pairs) = (0, 0, 0, 0);
+        let (mut matched, mut unmatched, mut rejected, mut pairs, mut dead) = (0, 0, 0, 0, 0);
         let now_ms = now_ms();
         for work in &self.works {
             if let Verdict::Matched(of) = &work.verdict {
@@ -232,12 +232,14 @@ impl Slice {
                 Verdict::Matched(of) => {
                     matched += 1;
                     pairs += of.targets.len() as u64;
+                    dead += of.targets.iter().filter(|target| target.place == Place::Dead).count() as u64;
                 }
             }
         }
         measure::events("matched", matched);
         measure::events("unmatched", unmatched);
         measure::events("rejected", rejected);
+        measure::dead(dead);
         measure::matched(pairs);
     }
 }

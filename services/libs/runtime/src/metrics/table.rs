@@ -207,10 +207,10 @@ pub const METRICS: &[Metric] = &[
         "Endpoints of this process whose circuit is open or half-open.",
     ),
     counter(
-        DISPATCHER,
+        "dispatcher, fanout",
         "hookline_dead_letters_total",
         &[REASON],
-        "Deliveries that the dispatcher put among the dead letters, by reason.",
+        "Deliveries put among the dead letters, by reason; fan-out does so for endpoints that are disabled.",
     ),
     counter(
         DISPATCHER,
