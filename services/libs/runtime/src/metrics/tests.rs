@@ -1,3 +1,5 @@
+//! That the table is uniform, and docs/METRICS.md and `/metrics` are what it says.
+
 use super::*;
 use std::collections::BTreeSet;
 use std::path::Path;
