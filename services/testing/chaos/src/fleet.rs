@@ -1,4 +1,5 @@
-//! The processes of a run: killed at random moments, started again, some of them with a crash point to die at.
+//! The processes of a run: killed, halted for longer than their sessions and asked to end, all at random moments; started
+//! again, some of them with a crash point to die at.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -12,10 +13,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::crash_points;
+use crate::faults::{Fault, Faults};
 
 const BEAT: Duration = Duration::from_millis(50);
 /// How long a process that is to die at its crash point is left alone.
 const ARMED_PATIENCE: Duration = Duration::from_secs(12);
+/// For the end that SIGTERM asks for: a drain takes at most `delivery.timeout_sec` + 5.
+const END_PATIENCE: Duration = Duration::from_secs(40);
 const SIGKILL: i32 = 9;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,32 +30,40 @@ pub(crate) enum Role {
     Scheduler,
 }
 
+pub(crate) const DISPATCHERS: usize = 3;
+
 const ROLES: [(Role, &str, usize, &[&str]); 4] = [
     (Role::Clerk, "api", 2, crash_points::CLERK),
     (Role::Fanout, "fanout", 2, crash_points::FANOUT),
-    (Role::Dispatcher, "dispatcher", 3, crash_points::DISPATCHER),
+    (Role::Dispatcher, "dispatcher", DISPATCHERS, crash_points::DISPATCHER),
     (Role::Scheduler, "scheduler", 2, crash_points::SCHEDULER),
 ];
 
-/// What became of the processes.
+/// What was done to the processes, and what became of them.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Deaths {
+pub(crate) struct Toll {
     /// By SIGKILL from here, by role.
     pub(crate) killed: Vec<Role>,
     /// At which crash points.
     pub(crate) crashed: Vec<(Role, &'static str)>,
-    /// Ended by themselves, which none may: what each said last.
+    /// Stood still for longer than their sessions.
+    pub(crate) halted: Vec<Role>,
+    /// Ended in order when they were asked to.
+    pub(crate) ended: Vec<Role>,
+    /// Ended by themselves, or not as they must, which none may: what each said last.
     pub(crate) unasked: Vec<String>,
 }
 
-impl Deaths {
+impl Toll {
     pub(crate) fn count(&self) -> usize {
         self.killed.len() + self.crashed.len()
     }
 
+    /// Of this role that died or stood still.
     pub(crate) fn of(&self, role: Role) -> usize {
         let crashed = self.crashed.iter().map(|(role, _)| role);
-        self.killed.iter().chain(crashed).filter(|died| **died == role).count()
+        let all = self.killed.iter().chain(&self.halted).chain(crashed);
+        all.filter(|harmed| **harmed == role).count()
     }
 }
 
@@ -60,6 +72,10 @@ struct Member {
     role: Role,
     /// Dead, and to be started at this time.
     start_at: Option<Instant>,
+    /// Halted until then.
+    resume_at: Option<Instant>,
+    /// Asked to end at this time, and how long it stays away.
+    ending: Option<(Instant, Duration)>,
     /// Where it is to die, since when.
     armed: Option<(&'static str, Instant)>,
 }
@@ -69,13 +85,14 @@ pub(crate) struct Fleet {
     random: StdRng,
     /// Next crash point of each role, by number.
     next_points: [usize; ROLES.len()],
-    kill_at: Instant,
-    deaths: Deaths,
+    faults: Faults,
+    next_fault_at: Instant,
+    toll: Toll,
 }
 
 impl Fleet {
     /// Starts every process and waits until all are ready.
-    pub(crate) async fn start(installation: &Installation, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn start(installation: &Installation, seed: u64, faults: Faults) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for (role, name, count, _) in ROLES {
             for number in 1..=count {
@@ -83,6 +100,8 @@ impl Fleet {
                     process: installation.start_process(&format!("{name}-{number}"), &[name], &[])?,
                     role,
                     start_at: None,
+                    resume_at: None,
+                    ending: None,
                     armed: None,
                 });
             }
@@ -94,23 +113,24 @@ impl Fleet {
             members,
             random: StdRng::seed_from_u64(seed),
             next_points: [0; ROLES.len()],
-            kill_at: Instant::now(),
-            deaths: Deaths::default(),
+            faults,
+            next_fault_at: Instant::now(),
+            toll: Toll::default(),
         })
     }
 
-    /// Kills while `storm` is true, and starts again what is dead until `stop`.
-    pub(crate) async fn run(mut self, storm: watch::Receiver<bool>, stop: CancellationToken) -> anyhow::Result<Deaths> {
+    /// Does harm while `storm` is true, and starts again what is dead until `stop`.
+    pub(crate) async fn run(mut self, storm: watch::Receiver<bool>, stop: CancellationToken) -> anyhow::Result<Toll> {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(beats.tick()).await.is_some() {
             let is_storm = *storm.borrow();
             self.tend(is_storm).await?;
-            if is_storm && Instant::now() >= self.kill_at {
-                self.kill_one().await?;
+            if is_storm && Instant::now() >= self.next_fault_at {
+                self.harm_one().await?;
             }
         }
-        Ok(self.deaths)
+        Ok(self.toll)
     }
 
     /// Notes who died, and starts again whose time has come.
@@ -118,6 +138,7 @@ impl Fleet {
         for index in 0..self.members.len() {
             let member = &mut self.members[index];
             if member.process.is_running()? {
+                self.tend_running(index, is_storm).await?;
                 continue;
             }
             let Some(start_at) = member.start_at else {
@@ -131,14 +152,38 @@ impl Fleet {
         Ok(())
     }
 
-    /// It ended without being killed from here: at its crash point, or as none may.
+    async fn tend_running(&mut self, index: usize, is_storm: bool) -> anyhow::Result<()> {
+        let member = &mut self.members[index];
+        if member.resume_at.is_some_and(|at| !is_storm || Instant::now() >= at) {
+            println!("chaos: SIGCONT {}", member.process.name());
+            member.process.resume()?;
+            member.resume_at = None;
+        }
+        if member.ending.is_some_and(|(since, _)| since.elapsed() > END_PATIENCE) {
+            let said = format!("{} doesn't end\n{}", member.process.name(), member.process.log_tail());
+            println!("chaos: {said}");
+            self.toll.unasked.push(said);
+            member.process.kill9().await?;
+            member.ending = None;
+            self.toll.killed.push(member.role);
+            self.stays_away(index);
+        }
+        Ok(())
+    }
+
+    /// It ended without being killed from here: as it was asked to, at its crash point, or as none may.
     async fn note_end(&mut self, index: usize) -> anyhow::Result<()> {
         let member = &mut self.members[index];
         let status = member.process.end().await?;
-        match member.armed.take() {
-            Some((point, _)) if status.signal() == Some(SIGKILL) => {
+        match (member.ending.take(), member.armed.take()) {
+            (Some((_, away)), _) if status.success() => {
+                self.toll.ended.push(member.role);
+                member.start_at = Some(Instant::now() + away);
+                return Ok(());
+            }
+            (_, Some((point, _))) if status.signal() == Some(SIGKILL) => {
                 println!("chaos: {} died at {point}", member.process.name());
-                self.deaths.crashed.push((member.role, point));
+                self.toll.crashed.push((member.role, point));
             }
             _ => {
                 let said = format!(
@@ -147,15 +192,15 @@ impl Fleet {
                     member.process.log_tail()
                 );
                 println!("chaos: {said}");
-                self.deaths.unasked.push(said);
+                self.toll.unasked.push(said);
             }
         }
-        self.note_death(index);
+        self.stays_away(index);
         Ok(())
     }
 
     /// It is started again after a moment.
-    fn note_death(&mut self, index: usize) {
+    fn stays_away(&mut self, index: usize) {
         let pause = Duration::from_millis(self.random.random_range(0..1500));
         self.members[index].start_at = Some(Instant::now() + pause);
     }
@@ -182,28 +227,43 @@ impl Fleet {
         member.process.restart(&[("HOOKLINE_CRASH_AT", &at)]).await
     }
 
-    async fn kill_one(&mut self) -> anyhow::Result<()> {
-        self.kill_at = Instant::now() + Duration::from_millis(self.random.random_range(800..2500));
-        let may_be_killed = |member: &Member| {
+    async fn harm_one(&mut self) -> anyhow::Result<()> {
+        self.next_fault_at = Instant::now() + Duration::from_millis(self.random.random_range(800..2500));
+        let can_be_harmed = |member: &Member| {
             let waits_for_its_point = member.armed.is_some_and(|(_, since)| since.elapsed() < ARMED_PATIENCE);
-            member.start_at.is_none() && !waits_for_its_point
+            let is_free = member.start_at.is_none() && member.resume_at.is_none() && member.ending.is_none();
+            is_free && !waits_for_its_point
         };
-        let alive: Vec<_> = (0..self.members.len())
-            .filter(|index| may_be_killed(&self.members[*index]))
+        let free: Vec<_> = (0..self.members.len())
+            .filter(|index| can_be_harmed(&self.members[*index]))
             .collect();
-        let Some(&index) = alive.choose(&mut self.random) else {
+        let Some(&index) = free.choose(&mut self.random) else {
             return Ok(());
         };
+        let fault = self.faults.choose(&mut self.random);
         let member = &mut self.members[index];
         if !member.process.is_running()? {
             // It died just now, by itself: that is noted at the next beat.
             return Ok(());
         }
-        println!("chaos: SIGKILL {}", member.process.name());
-        member.process.kill9().await?;
-        member.armed = None;
-        self.deaths.killed.push(member.role);
-        self.note_death(index);
+        println!("chaos: {fault} {}", member.process.name());
+        match fault {
+            Fault::Kill => {
+                member.armed = None;
+                member.process.kill9().await?;
+                self.toll.killed.push(member.role);
+                self.stays_away(index);
+            }
+            Fault::Halt(length) => {
+                member.process.halt()?;
+                self.toll.halted.push(member.role);
+                member.resume_at = Some(Instant::now() + length);
+            }
+            Fault::End(away) => {
+                member.process.ask_to_end()?;
+                member.ending = Some((Instant::now(), away));
+            }
+        }
         Ok(())
     }
 }

@@ -1,11 +1,15 @@
-//! Chaos: the whole product under SIGKILL. Processes of every role are killed at random moments, and at every crash
-//! point, while events are published; at the end every delivery is accounted for (invariants 1 to 3). A run is seeded:
-//! the same seed makes the same endpoints, events and kills, as far as the machine's timing lets it.
+//! Chaos: the whole product under SIGKILL, SIGSTOP and SIGTERM. Processes of every role are killed at random moments and
+//! at every crash point, halted for longer than their sessions, restarted in order, taken away for a while; brokers of a
+//! cluster die too, when a run asks for that. Meanwhile events are published; at the end every delivery is accounted for
+//! (invariants 1 to 3). A run is seeded: the same seed makes the same endpoints, events and faults, as far as the
+//! machine's timing lets it.
 //!
-//! Deliberately not here: brokers that die, and how the product is started and observed (`harness`).
+//! Deliberately not here: how the product is started and observed (`harness`).
 
+mod broker_faults;
 mod cast;
 pub mod crash_points;
+mod faults;
 mod fleet;
 mod ledger_edits;
 mod repeats;
@@ -13,5 +17,6 @@ mod run;
 mod traffic;
 mod verdict;
 
+pub use faults::Faults;
 pub use run::{Options, run};
 pub use verdict::Summary;

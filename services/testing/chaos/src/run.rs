@@ -8,8 +8,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker_faults::{self, Outages};
 use crate::cast::{Cast, Manner};
-use crate::fleet::{Deaths, Fleet};
+use crate::faults::Faults;
+use crate::fleet::{Fleet, Toll};
 use crate::ledger_edits;
 use crate::repeats::Repeats;
 use crate::traffic::{self, Expected, Published};
@@ -18,6 +20,8 @@ use crate::verdict::{self, Summary};
 /// Deliveries a second, when nobody says how long to publish.
 const DELIVERIES_PER_SEC: usize = 150;
 const LEAST_STORM: Duration = Duration::from_secs(15);
+/// For this long at most an endpoint is down or paused: nobody's retries may end meanwhile.
+const LONGEST_DOWN: Duration = Duration::from_secs(60);
 
 /// What a run is like.
 #[derive(Debug, Clone)]
@@ -32,6 +36,9 @@ pub struct Options {
     pub calm: Duration,
     /// `dispatcher.max_in_flight`
     pub max_in_flight: usize,
+    pub faults: Faults,
+    /// Starts a cluster of three brokers for this run alone, whose nodes are killed too.
+    pub kills_brokers: bool,
 }
 
 impl Options {
@@ -44,6 +51,8 @@ impl Options {
             storm: None,
             calm: Duration::from_secs(240),
             max_in_flight: 64,
+            faults: Faults::All,
+            kills_brokers: false,
         }
     }
 
@@ -55,7 +64,11 @@ impl Options {
 
 /// Runs it. An error means that it could not be run; what was found is in the summary's violations.
 pub async fn run(options: &Options) -> anyhow::Result<Summary> {
-    let settings = harness::Options::new("chaos")
+    let cluster = match options.kills_brokers {
+        true => Some(broker_faults::start_cluster().await?),
+        false => None,
+    };
+    let mut settings = harness::Options::new("chaos")
         // Tries for about four minutes: nobody's patience may end while half of the processes are dead.
         .set(
             "delivery.retry_schedule_sec",
@@ -63,8 +76,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         )
         .set("delivery.timeout_sec", "5")
         .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
+    settings.brokers = cluster.as_ref().map(|cluster| cluster.bootstrap().to_owned());
     let mut installation = Installation::start(settings).await?;
-    let fleet = Fleet::start(&installation, options.seed).await?;
+    let fleet = Fleet::start(&installation, options.seed, options.faults).await?;
     let direct = installation.direct().await?;
     let mut cast = Cast::assemble(&direct, options.endpoints, options.seed)
         .await
@@ -78,32 +92,40 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     let repeats = Repeats::follow(&installation).await?;
     let (storm, is_storm) = watch::channel(true);
     let stop = CancellationToken::new();
+    let brokers = cluster
+        .as_ref()
+        .map(|cluster| tokio::spawn(broker_faults::run(cluster.clone(), is_storm.clone(), options.seed)));
     let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
     let published = publish_in_storm(options, &installation, &direct, &mut cast).await?;
     storm.send_replace(false);
     println!(
-        "chaos: {} events published, no more kills; waiting for what is left",
+        "chaos: {} events published, no more faults; waiting for what is left",
         published.len()
     );
+    let outages = match brokers {
+        Some(brokers) => brokers.await??,
+        None => Outages::default(),
+    };
     let expected = traffic::expected(&cast, &published);
     let complete = until("everything arrives", options.calm, async || {
         missing(&installation, &cast, &expected).await
     })
     .await;
     stop.cancel();
-    let deaths: Deaths = fleet.await??;
-    show(&deaths);
+    let toll: Toll = fleet.await??;
+    show(&toll, outages);
 
     let mut summary = Summary {
         seed: options.seed,
         deliveries: options.deliveries,
-        bound: verdict::bound(&deaths, repeats.count().await?, options.max_in_flight),
+        bound: verdict::bound(&toll, outages, repeats.count().await?, options.max_in_flight),
+        broker_outages: outages.one + outages.all,
         ..Summary::default()
     };
     summary
         .violations
         .extend(complete.err().map(|error| format!("{error:#}")));
-    verdict::judge(&mut summary, &installation, &cast, &expected, &deaths).await?;
+    verdict::judge(&mut summary, &installation, &cast, &expected, &toll).await?;
     if summary.violations.is_empty() {
         installation.delete_topics().await?;
     } else {
@@ -125,7 +147,7 @@ async fn publish_in_storm(
     let is_pausable = |part: crate::cast::Part| part.manner == Manner::Quick && !part.dedicated;
     let paused = cast.members.iter().find(|member| is_pausable(member.part));
     let paused = paused.context("too few endpoints for one to pause")?.id.clone();
-    let half = Instant::now() + options.storm() / 2;
+    let half = Instant::now() + (options.storm() / 2).min(LONGEST_DOWN);
     let pausing = async {
         ledger_edits::set_status(direct, &paused, "paused").await?;
         tokio::time::sleep_until(half).await;
@@ -180,12 +202,19 @@ async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) 
     Ok(())
 }
 
-fn show(deaths: &Deaths) {
-    let points: std::collections::BTreeSet<_> = deaths.crashed.iter().map(|(_, point)| *point).collect();
+fn show(toll: &Toll, outages: Outages) {
+    let points: std::collections::BTreeSet<_> = toll.crashed.iter().map(|(_, point)| *point).collect();
+    println!(
+        "chaos: {} halted, {} ended in order; a broker was away {} times, all brokers {} times",
+        toll.halted.len(),
+        toll.ended.len(),
+        outages.one,
+        outages.all
+    );
     println!(
         "chaos: {} killed, {} died at {} different crash points: {}",
-        deaths.killed.len(),
-        deaths.crashed.len(),
+        toll.killed.len(),
+        toll.crashed.len(),
         points.len(),
         points.into_iter().collect::<Vec<_>>().join(", ")
     );

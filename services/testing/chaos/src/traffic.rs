@@ -13,6 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::cast::{Cast, Manner, TENANTS, TYPES};
 
+/// A producer outlives an outage of all brokers; what it isn't told of it would have to write again.
+const PRODUCER_PATIENCE_MS: &str = "300000";
 /// How often a portion is published.
 const PORTION: Duration = Duration::from_millis(100);
 
@@ -41,7 +43,7 @@ pub(crate) async fn publish(
     seed: u64,
     duration: Duration,
 ) -> anyhow::Result<Vec<Published>> {
-    let producer = Producer::new(&installation.connection())?;
+    let producer = Producer::new(&installation.connection_with(&[("message.timeout.ms", PRODUCER_PATIENCE_MS)]))?;
     let topic = installation.names().events();
     let mut random = StdRng::seed_from_u64(seed);
     let mut portions = interval(PORTION);

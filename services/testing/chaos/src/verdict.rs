@@ -7,8 +7,9 @@ use harness::logbook::Outcome;
 use harness::{Installation, read_to_end};
 use schemas::{DeadLetter, OwnSchemas, codec};
 
+use crate::broker_faults::Outages;
 use crate::cast::Cast;
-use crate::fleet::{Deaths, Role};
+use crate::fleet::{self, Role, Toll};
 use crate::traffic::Expected;
 
 /// A run in figures.
@@ -30,6 +31,10 @@ pub struct Summary {
     pub lost: usize,
     pub bad_signatures: usize,
     pub kills: usize,
+    pub halts: usize,
+    /// Processes that ended in order when they were asked to.
+    pub terminations: usize,
+    pub broker_outages: usize,
     /// Everything that isn't as it must be, in words.
     pub violations: Vec<String>,
 }
@@ -39,7 +44,7 @@ impl fmt::Display for Summary {
         write!(
             f,
             "chaos: seed={} deliveries={} expected={} delivered={} dead_lettered={} duplicates={} bound={} lost={} \
-             bad_signatures={} kills={}",
+             bad_signatures={} kills={} halts={} terminations={} broker_outages={}",
             self.seed,
             self.deliveries,
             self.expected,
@@ -49,7 +54,10 @@ impl fmt::Display for Summary {
             self.bound,
             self.lost,
             self.bad_signatures,
-            self.kills
+            self.kills,
+            self.halts,
+            self.terminations,
+            self.broker_outages
         )
     }
 }
@@ -68,13 +76,13 @@ pub(crate) async fn dead_letters(installation: &Installation) -> anyhow::Result<
     Ok(pairs)
 }
 
-/// Fills the summary's figures from the receivers, the dead letters, the log, and the deaths; its bound stands already.
+/// Fills the summary's figures from the receivers, the dead letters, the log, and the toll; its bound stands already.
 pub(crate) async fn judge(
     summary: &mut Summary,
     installation: &Installation,
     cast: &Cast,
     expected: &Expected,
-    deaths: &Deaths,
+    toll: &Toll,
 ) -> anyhow::Result<()> {
     let dead = dead_letters(installation).await?;
     summary.expected = expected.arriving.len() + expected.dying.len();
@@ -86,7 +94,9 @@ pub(crate) async fn judge(
         summary.duplicates += tally.duplicates;
         summary.bad_signatures += tally.bad_signatures;
     }
-    summary.kills = deaths.count();
+    summary.kills = toll.count();
+    summary.halts = toll.halted.len();
+    summary.terminations = toll.ended.len();
 
     let strangers = dead.difference(&expected.dying).count();
     let rules = [
@@ -101,19 +111,21 @@ pub(crate) async fn judge(
         }
     }
     summary.violations.extend(
-        deaths
-            .unasked
+        toll.unasked
             .iter()
             .map(|said| format!("a process ended by itself: {said}")),
     );
     compare_with_log(summary, installation, cast, expected).await
 }
 
-/// What may come twice: what the killed dispatchers had in flight, and what fan-out wrote again (of that, the recent sets
-/// of dispatchers that live on drop nearly all).
-pub(crate) fn bound(deaths: &Deaths, repeats: usize, max_in_flight: usize) -> usize {
-    let in_flight = deaths.of(Role::Dispatcher) * max_in_flight;
-    println!("chaos: at most {in_flight} were in flight in dispatchers that died; fan-out wrote {repeats} again");
+/// What may come twice: what dispatchers had in flight that were killed, or stood still until others had taken over; what
+/// all of them had when brokers were away for longer than a session; and what fan-out wrote again (of that, the recent
+/// sets of dispatchers that live on drop nearly all). SIGTERM, joining and leaving allow nothing: receivers answer within
+/// the second that a revoke waits.
+pub(crate) fn bound(toll: &Toll, outages: Outages, repeats: usize, max_in_flight: usize) -> usize {
+    let outlived = (outages.one + outages.all) * fleet::DISPATCHERS;
+    let in_flight = (toll.of(Role::Dispatcher) + outlived) * max_in_flight;
+    println!("chaos: at most {in_flight} were in flight in dispatchers that lost them; fan-out wrote {repeats} again");
     in_flight + repeats
 }
 

@@ -135,6 +135,11 @@ impl Process {
         Ok(begin.elapsed())
     }
 
+    /// SIGTERM, and nothing more: [`Process::end`] waits.
+    pub fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
     /// Waits for its end, by a signal sent or a crash point.
     pub async fn end(&mut self) -> anyhow::Result<ExitStatus> {
         if let Some(status) = self.ended {

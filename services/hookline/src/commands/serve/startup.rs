@@ -20,18 +20,32 @@ pub async fn topics(connection: &Connection, config: &Config, apply: bool) -> an
     }
     loop {
         match missing(&admin, config).await {
-            Ok(missing) if missing.is_empty() => return judge(&admin, config).await,
+            Ok(missing) if missing.is_empty() => break,
             Ok(missing) => tracing::warn!(
                 missing = missing.len(),
                 topics = missing[..missing.len().min(5)].join(","),
                 "waiting for topics that are missing; run `hookline topics apply` (source topics other than the default \
                  one are made by whoever owns them)"
             ),
-            Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) if passes(&error) => tracing::warn!(%error, "waiting for kafka"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
     }
+    loop {
+        match look(&admin, config).await {
+            Ok((wrong, findings)) => return judge(wrong, findings),
+            Err(error) if passes(&error) => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether waiting can help. A topic that one broker doesn't know was there a moment ago: a broker that has only just come
+/// back knows none for a while.
+fn passes(error: &kafka_log::Error) -> bool {
+    error.is_retryable() || matches!(error, kafka_log::Error::UnknownTopic(_))
 }
 
 async fn missing(admin: &Admin, config: &Config) -> Result<Vec<String>, kafka_log::Error> {
@@ -63,23 +77,28 @@ async fn apply_topics(admin: &Admin, config: &Config) -> anyhow::Result<()> {
     }
 }
 
+/// The first topic with a wrong number of partitions, and everything else that is not as it should be.
+async fn look(admin: &Admin, config: &Config) -> Result<(Option<Applied>, Vec<Finding>), kafka_log::Error> {
+    let existing = admin.topics("").await?;
+    let wrong = topics::wanted(admin, config).await?.into_iter().find_map(|topic| {
+        // A topic that was deleted meanwhile is the roles' to complain of.
+        let has = existing.get(&topic.name)?.partitions;
+        (has != topic.partitions).then_some(Applied::WrongPartitions(topic.name, has, topic.partitions))
+    });
+    Ok((wrong, topics::check(admin, config).await?))
+}
+
 /// A wrong number of partitions stops the start: records would be looked for where they aren't. Anything else can be
 /// mended while it runs.
-async fn judge(admin: &Admin, config: &Config) -> anyhow::Result<()> {
-    let existing = admin.topics("").await?;
-    for topic in topics::wanted(admin, config).await? {
-        let has = existing.get(&topic.name).map_or(0, |described| described.partitions);
-        // A topic that was deleted meanwhile is the roles' to complain of.
-        if has != 0 && has != topic.partitions {
-            let wrong = Applied::WrongPartitions(topic.name, has, topic.partitions);
-            bail!("a topic can't be used: {}", topics::describe(&wrong));
-        }
+fn judge(wrong: Option<Applied>, findings: Vec<Finding>) -> anyhow::Result<()> {
+    if let Some(wrong) = wrong {
+        bail!("a topic can't be used: {}", topics::describe(&wrong));
     }
     for Finding {
         severity,
         topic,
         message,
-    } in topics::check(admin, config).await?
+    } in findings
     {
         match severity {
             Severity::Error => tracing::error!(topic, message, "a topic is not as it should be"),
@@ -96,11 +115,15 @@ pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Resu
     loop {
         match open_ledger(connection, with_secrets).await {
             Ok(opened) => return Ok(opened),
-            Err(error) if error.is_retryable() => tracing::warn!(%error, "waiting for the ledger"),
+            Err(error) if may_pass(&error) => tracing::warn!(%error, "waiting for the ledger"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+fn may_pass(error: &ledger::Error) -> bool {
+    error.is_retryable() || matches!(error, ledger::Error::Kafka(error) if passes(error))
 }
 
 async fn open_ledger(connection: &Connection, with_secrets: bool) -> Result<(Ledger, Writer), ledger::Error> {
