@@ -44,6 +44,28 @@ fn cpu_of(stat: &str) -> Option<u64> {
     Some((user + system) * TICK_US)
 }
 
+/// Memory of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resident {
+    pub(crate) now_bytes: u64,
+    /// The most that it ever was.
+    pub(crate) peak_bytes: u64,
+}
+
+/// What a process has in memory.
+pub(crate) fn resident(pid: i32) -> anyhow::Result<Resident> {
+    let path = format!("/proc/{pid}/status");
+    let bytes = |name| {
+        let kib = field(&path, name).and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok());
+        kib.map(|kib| kib << 10)
+            .with_context(|| format!("{path} has no {name}"))
+    };
+    Ok(Resident {
+        now_bytes: bytes("VmRSS")?,
+        peak_bytes: bytes("VmHWM")?,
+    })
+}
+
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
@@ -54,6 +76,12 @@ fn field(path: &str, name: &str) -> Option<String> {
 mod tests {
     //! A line as the kernel writes it.
     use super::*;
+
+    #[test]
+    fn this_process_has_memory() {
+        let resident = resident(std::process::id().cast_signed()).expect("it runs");
+        assert!(resident.now_bytes > 0 && resident.peak_bytes >= resident.now_bytes);
+    }
 
     #[test]
     fn processor_time_is_found_behind_any_name() {

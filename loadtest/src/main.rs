@@ -10,7 +10,11 @@
 //!   dispatcher starts on the backlog;
 //! - a *scenario* ([`scenarios`]) takes turns between the two, again and again, and [`report`] writes down the medians.
 //!
-//! Both sides are timed by the receiver, from its first request to its last. Only what was measured in turns within one
+//! `isolation` and `memory` measure other things than speed: what one bad endpoint ([`receiver::Neighbour`]) does to other
+//! tenants, and what a dispatcher occupies while deliveries wait. They set their endpoints up by [`stage`] and write by
+//! [`results`].
+//!
+//! In `smoke` both sides are timed by the receiver, from its first request to its last. Only what was measured in turns within one
 //! run can be compared: the figures of two machines, or of two runs, can't. The receiver, Kafka and whatever else the
 //! machine does share its cores with the sender, in both cases.
 //!
@@ -23,7 +27,9 @@ mod machine;
 mod product;
 mod receiver;
 mod report;
+mod results;
 mod scenarios;
+mod stage;
 
 use std::process::ExitCode;
 
@@ -40,6 +46,10 @@ struct Arguments {
 enum Task {
     /// Deliveries a second to one endpoint and to ten, beside what reqwest alone makes of the same requests
     Smoke(scenarios::smoke::Options),
+    /// What one bad endpoint does to the latency of other tenants' deliveries
+    Isolation(scenarios::isolation::Options),
+    /// What a dispatcher occupies while many deliveries wait
+    Memory(scenarios::memory::Options),
     /// The receiver's process
     #[command(hide = true)]
     Receiver(receiver::Options),
@@ -53,6 +63,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Receiver(options) => receiver::serve(&options).map(|()| ExitCode::SUCCESS),
         Task::Baseline(options) => threads()?.block_on(baseline::send(options)).map(|()| ExitCode::SUCCESS),
         Task::Smoke(options) => threads()?.block_on(scenarios::smoke::run(options)),
+        Task::Isolation(options) => threads()?.block_on(scenarios::isolation::run(options)),
+        Task::Memory(options) => threads()?.block_on(scenarios::memory::run(options)),
     }
 }
 

@@ -222,7 +222,7 @@ impl Product {
 }
 
 /// The sum of a counter in Prometheus' text format.
-fn counter(metrics: &str, name: &str) -> u64 {
+pub(crate) fn counter(metrics: &str, name: &str) -> u64 {
     metrics
         .lines()
         .filter_map(|line| line.strip_prefix(name))

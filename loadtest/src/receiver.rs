@@ -1,6 +1,7 @@
 //! The receiver: its process, and the handle that a scenario holds. One listener an endpoint, as endpoints have hosts of
 //! their own.
 
+mod neighbour;
 mod request;
 mod server;
 mod tally;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::child::Child;
 use server::Server;
 
+pub(crate) use neighbour::{Manner, Neighbour};
 pub(crate) use tally::Tally;
 
 #[derive(Debug, clap::Args)]

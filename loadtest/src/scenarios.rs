@@ -1,3 +1,5 @@
 //! What is measured, a file each. How is in the modules beside this one.
 
+pub(crate) mod isolation;
+pub(crate) mod memory;
 pub(crate) mod smoke;
