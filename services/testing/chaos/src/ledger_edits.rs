@@ -7,6 +7,8 @@ use harness::Direct;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+/// Brokers may all be away, and take a while to come back on a busy machine.
+const CLERK_PATIENCE: Duration = Duration::from_secs(180);
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Goes on until `stop`; how many changes were made. While there is no clerk they fail, which is as it should be.
@@ -31,7 +33,7 @@ pub(crate) async fn describe(direct: Direct, endpoints: Vec<String>, stop: Cance
 
 /// Sets an endpoint's status, again until there is a clerk.
 pub(crate) async fn set_status(direct: &Direct, endpoint: &str, status: &str) -> anyhow::Result<()> {
-    harness::until(&format!("{endpoint} {status}"), Duration::from_secs(60), async || {
+    harness::until(&format!("{endpoint} {status}"), CLERK_PATIENCE, async || {
         let change = direct.change(endpoint, |endpoint| endpoint.status = status.to_owned());
         change.await.map_err(|error| format!("{error:#}"))
     })

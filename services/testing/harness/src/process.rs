@@ -241,7 +241,9 @@ fn spawn(launch: &Launch, admin: SocketAddr, extra: &[(&str, &str)]) -> anyhow::
 
 /// The last lines of a log, and where it is.
 pub(crate) fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    // SIGKILL may have cut a character in two.
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<_> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     format!("the end of {}:\n{}", log.display(), lines[from..].join("\n"))
