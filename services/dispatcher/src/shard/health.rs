@@ -9,7 +9,10 @@ use kafka_log::{Error, Item, Outgoing, TopicPartition};
 use runtime::clock::now_ms;
 use schemas::{Delivery, codec};
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 /// What one attempt said of its endpoint.
 #[derive(Debug)]
@@ -23,6 +26,9 @@ pub(crate) struct Said {
     pub(crate) gone: bool,
     pub(crate) took: Duration,
 }
+
+/// A partition of `health` holds few records: who can't read it by then begins anew.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 impl Shard {
     /// Brings back what a former owner wrote down, but for endpoints that were changed since.
@@ -63,7 +69,13 @@ impl Shard {
         }
         let (sink, mut items) = mpsc::channel(256);
         self.ctx.readers.add_health(partition.clone(), sink).await?;
-        while let Some(item) = items.recv().await {
+        let deadline = Instant::now() + READ_WITHIN;
+        loop {
+            let item = match timeout_at(deadline, items.recv()).await {
+                Ok(Some(item)) => item,
+                Ok(None) => return Err(Error::Stopped),
+                Err(_) => return Err(Error::Other(format!("{partition} could not be read in time"))),
+            };
             let reached = match item {
                 Item::Reached { offset, .. } => offset,
                 Item::Record(record) => {

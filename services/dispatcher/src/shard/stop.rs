@@ -25,6 +25,7 @@ impl Shard {
                     replies: vec![reply],
                 });
                 self.close_streams().await;
+                self.write_health();
             }
         }
     }
