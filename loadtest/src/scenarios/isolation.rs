@@ -147,6 +147,7 @@ async fn measure(
     let written_before = stage.written(&bad).await?;
     let attempts_before = counter(&dispatcher.metrics().await?, "hookline_attempt_seconds_count");
     stage.publish(&bad, 0, options.waiting).await?;
+    stage.until_written(&bad, written_before + options.waiting).await?;
     let (with, fed) = tokio::join!(
         observers.measure(stage, options.rate, options.seconds),
         feed(stage, &bad, options)
