@@ -24,7 +24,10 @@ impl Error {
     /// True when starting the role again may help without anybody's doing.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Kafka(error) => error.is_retryable() || error.is_fenced(),
+            // A broker that has just come back knows no topics for a while; without them nothing was started.
+            Error::Kafka(error) => {
+                error.is_retryable() || error.is_fenced() || matches!(error, kafka_log::Error::UnknownTopic(_))
+            }
             Error::Ledger(_) => true,
             Error::Options(_) | Error::Encode(_) | Error::Panicked(_) | Error::Stopped => false,
         }

@@ -105,7 +105,7 @@ fn several_mistakes_are_reported_at_once_with_exit_status_1() {
         .run(&["--config", &file, "config", "check"]);
     assert_eq!(ended.status, 1);
     for part in [
-        "16 mistakes",
+        "17 mistakes",
         "did you mean `kafka.lanes`?",
         "delivery.timeout_sec",
         "HOOKLINE_LOG__LEVEL",

@@ -19,7 +19,10 @@ impl Error {
     /// True when starting the same thing again may help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Kafka(error) => error.is_retryable() || error.is_fenced(),
+            // A broker that has just come back knows no topics for a while; without them nothing was started.
+            Error::Kafka(error) => {
+                error.is_retryable() || error.is_fenced() || matches!(error, kafka_log::Error::UnknownTopic(_))
+            }
             Error::MembershipEnded | Error::NoInstallation => true,
             Error::Ledger(_) | Error::Encode(_) => false,
         }

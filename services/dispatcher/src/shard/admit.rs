@@ -104,6 +104,9 @@ impl Shard {
             bytes: record.credit.bytes(),
             credit: Some(record.credit),
         };
+        if class == Class::Returns && delivery.cause == "deferral" {
+            self.queues.is_back(&delivery.endpoint_id);
+        }
         match found {
             Some(target) => self.place(delivery, arrived, &target).await,
             None => self.cancel(delivery, arrived).await,
@@ -230,6 +233,7 @@ impl Shard {
         metrics::counter!("hookline_deferrals_total").increment(1);
         let now = now_ms();
         delivery.cause = "deferral".into();
+        self.queues.deferred(&delivery.endpoint_id);
         let due = now + for_ms.clamp(1_000.0, MAX_HOP_MS) as i64;
         tracing::debug!(
             event = delivery.event_id,

@@ -55,6 +55,10 @@ pub(crate) struct Queue {
     pub(crate) health: Option<Health>,
     /// Mean time of a request, smoothed.
     mean: Duration,
+    /// When a request last ended, or the first of those under way began.
+    moved_at: Instant,
+    /// Deliveries deferred and not back yet, as far as this owner knows.
+    deferred: usize,
     limiter: Option<Limiter>,
     in_ring: bool,
     in_timers: bool,
@@ -83,6 +87,8 @@ impl Queue {
             in_flight: 0,
             health: None,
             mean: Duration::from_millis(50),
+            moved_at: Instant::now(),
+            deferred: 0,
             limiter,
             in_ring: false,
             in_timers: false,
@@ -124,10 +130,16 @@ impl Queue {
         Some(waiting)
     }
 
-    /// How long what waits here would take, in milliseconds.
+    /// How long what waits here, and what was deferred before, would take, in milliseconds: so that not all of it comes
+    /// back at once. A request that doesn't end counts with the time it has taken so far.
     pub(crate) fn drain_ms(&self) -> f64 {
-        let requests = self.len() as f64 + 1.0;
-        let by_time = self.mean.as_secs_f64() / self.target.max_in_flight as f64;
+        let requests = (self.len() + self.deferred) as f64 + 1.0;
+        let standing = if self.in_flight > 0 {
+            self.moved_at.elapsed()
+        } else {
+            Duration::ZERO
+        };
+        let by_time = self.mean.max(standing).as_secs_f64() / self.target.max_in_flight as f64;
         let by_rate = self.limiter.as_ref().map_or(0.0, |l| 1.0 / l.rate().per_second);
         requests * by_time.max(by_rate) * 1000.0
     }
@@ -249,6 +261,9 @@ impl Queues {
                 continue;
             }
             let Some(waiting) = queue.pop() else { continue };
+            if queue.in_flight == 0 {
+                queue.moved_at = Instant::now();
+            }
             queue.in_flight += 1;
             let is_probe = gate == Gate::Probe;
             if is_probe && let Some(health) = &mut queue.health {
@@ -265,6 +280,7 @@ impl Queues {
     pub(crate) fn ended(&mut self, endpoint: &Arc<str>, took: Option<Duration>) {
         if let Some(queue) = self.by_endpoint.get_mut(endpoint) {
             queue.in_flight -= 1;
+            queue.moved_at = Instant::now();
             if let Some(took) = took {
                 queue.mean = (queue.mean * 7 + took) / 8;
             }
@@ -288,6 +304,20 @@ impl Queues {
                 }
                 self.ready(&endpoint);
             }
+        }
+    }
+
+    /// One more of this endpoint's deliveries is put into a retry topic for want of room or time.
+    pub(crate) fn deferred(&mut self, endpoint: &str) {
+        if let Some(queue) = self.by_endpoint.get_mut(endpoint) {
+            queue.deferred += 1;
+        }
+    }
+
+    /// One of them is back.
+    pub(crate) fn is_back(&mut self, endpoint: &str) {
+        if let Some(queue) = self.by_endpoint.get_mut(endpoint) {
+            queue.deferred = queue.deferred.saturating_sub(1);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `hookline serve`: runs roles in one process until SIGTERM, which drains them. What is here is only their wiring and
 //! the order in which they start; what they do is their crates' business.
 
+mod again;
 mod options;
 mod startup;
 
@@ -230,7 +231,10 @@ impl Process {
             if !schemas.register(&stop).await? {
                 return Ok(());
             }
-            anyhow::Ok(Box::pin(fanout::Service::run(&connection, options, ledger, stop)).await?)
+            again::role("fanout", stop.clone(), fanout::Error::is_retryable, || {
+                fanout::Service::run(&connection, options.clone(), ledger.clone(), stop.clone())
+            })
+            .await
         });
     }
 
@@ -242,18 +246,11 @@ impl Process {
             if !schemas.register(&stop).await? {
                 return Ok(());
             }
-            let writer = schemas.writer.clone();
-            anyhow::Ok(
-                Box::pin(dispatcher::Service::run(
-                    &connection,
-                    options,
-                    ledger,
-                    writer,
-                    keyring,
-                    stop,
-                ))
-                .await?,
-            )
+            again::role("dispatcher", stop.clone(), dispatcher::Error::is_retryable, || {
+                let (ledger, writer, keyring) = (ledger.clone(), schemas.writer.clone(), keyring.clone());
+                dispatcher::Service::run(&connection, options.clone(), ledger, writer, keyring, stop.clone())
+            })
+            .await
         });
     }
 
@@ -265,7 +262,10 @@ impl Process {
             if !schemas.register(&stop).await? {
                 return Ok(());
             }
-            anyhow::Ok(Box::pin(scheduler::Service::run(&connection, options, ledger, stop)).await?)
+            again::role("scheduler", stop.clone(), scheduler::Error::is_retryable, || {
+                scheduler::Service::run(&connection, options.clone(), ledger.clone(), stop.clone())
+            })
+            .await
         });
     }
 }

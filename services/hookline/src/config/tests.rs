@@ -234,17 +234,16 @@ fn what_others_put_into_the_environment_is_ignored() {
 #[test]
 fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
     for (name, value) in [
-        ("HOOKLINE_CIRCUIT__PROBE_SEC", "1,2"),
         ("HOOKLINE_SCHEMA_REGISTRY__URL", "http://registry:8081"),
         ("HOOKLINE_HISTORY__URL", "postgres://db/hookline"),
-        ("HOOKLINE_AUTO_DISABLE__FAILURES", "3"),
+        ("HOOKLINE_SCHEMA_REGISTRY__USER", "hookline"),
     ] {
         assert!(
             mistakes(None, &[(name, value)])[0].contains("this version does not do it yet"),
             "{name}"
         );
     }
-    with(None, &[("HOOKLINE_AUTO_DISABLE__FAILURES", "100")]).expect("the default asks for nothing");
+    with(None, &[("HOOKLINE_HISTORY__URL", "sqlite://hookline.db")]).expect("the default asks for nothing");
 }
 
 #[test]

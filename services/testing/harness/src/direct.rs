@@ -1,6 +1,7 @@
 //! Tenants, keys and endpoints made over Kafka in this process: faster than the command line, for tests that want many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use kafka_log::Connection;
@@ -13,6 +14,9 @@ use crate::{ALL_SCOPES, Installation};
 
 /// Tries while something else changes the same endpoint.
 const TRIES: usize = 10;
+/// Tries to read the ledger of a new installation, and the pause between them.
+const START_TRIES: usize = 60;
+const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// The ledger's writer and view. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +37,18 @@ pub struct MadeEndpoint {
 impl Direct {
     pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Self> {
         let connection: Connection = installation.connection();
-        let ledger = Ledger::start(&connection).await.context("cannot read the ledger")?;
+        let mut tries = 0;
+        let ledger = loop {
+            match Ledger::start(&connection).await {
+                Ok(ledger) => break ledger,
+                // Brokers name a new topic's leader before it knows that it is.
+                Err(error) if error.is_retryable() && tries < START_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(START_PAUSE).await;
+                }
+                Err(error) => return Err(error).context("cannot read the ledger"),
+            }
+        };
         let writer = Writer::start(&connection, &ledger)
             .await
             .context("cannot ask for changes")?;

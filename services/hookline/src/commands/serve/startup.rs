@@ -6,7 +6,7 @@ use crate::config::Config;
 use anyhow::bail;
 use kafka_log::topics::{Applied, Finding, Severity};
 use kafka_log::{Admin, Connection};
-use ledger::{Ledger, Writer};
+use ledger::{Ledger, WriteError, Writer};
 use std::time::Duration;
 
 /// Between two tries of what isn't there yet.
@@ -141,7 +141,7 @@ pub async fn register_schemas(writer: &Writer) -> anyhow::Result<()> {
     loop {
         match writer.register_schemas().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => {
+            Err(error) if error.is_retryable() || matches!(&error, WriteError::Kafka(error) if passes(error)) => {
                 tracing::warn!(%error, "waiting for a clerk to register record schemas before anything is written");
             }
             Err(error) => return Err(error.into()),
