@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use harness::{Direct, Installation, MadeEndpoint, Process, publish, until};
-use kafka_log::{Producer, Watermarks};
+use harness::{MadeEndpoint, until};
 
 use crate::receiver::{Receiver, Tally};
+use crate::stage::{Setting, Stage};
 use crate::{body, machine};
 
 /// Requests under way to an endpoint that is alone: enough that waiting for the receiver is no limit. Where there are
@@ -20,12 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// An installation with a clerk and a scheduler running, and nothing else.
 pub(crate) struct Product {
-    installation: Installation,
-    direct: Direct,
-    producer: Producer,
-    watermarks: Watermarks,
-    support: Process,
-    source_partitions: i32,
+    stage: Stage,
 }
 
 /// A tenant with endpoints, each with a listener of the receiver.
@@ -56,20 +51,14 @@ pub(crate) struct Delivered {
 
 impl Product {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let mut options = harness::Options::new("loadtest");
-        options.lanes = LANES;
-        let installation = Installation::start(options).await?;
-        let support = installation.serve("api", &["api", "scheduler"]).await?;
-        let connection = installation.connection();
-        let watermarks = Watermarks::new(&connection)?;
-        Ok(Self {
-            direct: installation.direct().await?,
-            producer: Producer::new(&connection)?,
-            source_partitions: watermarks.partitions(&installation.names().events()).await?,
-            watermarks,
-            support,
-            installation,
-        })
+        let setting = Setting {
+            name: "loadtest",
+            lanes: LANES,
+            settings: &[],
+            support: &["api", "scheduler"],
+        };
+        let stage = Stage::start(setting).await?;
+        Ok(Self { stage })
     }
 
     /// A tenant of its own with so many endpoints, from the receiver's first listener on.
@@ -80,32 +69,22 @@ impl Product {
         dedicated: usize,
         shared: usize,
     ) -> anyhow::Result<Case> {
-        let tenant = self.direct.tenant(name, &["platform"], |_| {}).await?;
+        let tenant = self.stage.direct.tenant(name, &["platform"], |_| {}).await?;
         let mut endpoints = Vec::new();
         let mut homes = Vec::new();
         let max_in_flight = (dedicated + shared == 1).then_some(MAX_IN_FLIGHT);
-        let names = self.installation.names();
         for number in 0..dedicated + shared {
             let placement = if number < dedicated { "dedicated" } else { "shared" };
             let url = receiver.url(number);
             let made = self
+                .stage
                 .direct
                 .endpoint(&tenant, &url, &[body::EVENT_TYPE], |endpoint| {
                     endpoint.placement = placement.to_owned();
                     endpoint.max_in_flight = max_in_flight;
                 })
                 .await?;
-            let view = self.direct.ledger().view();
-            let endpoint = view
-                .endpoint(&made.id)
-                .context("an endpoint that was made is in the view")?;
-            homes.push(match endpoint.dedicated_topic {
-                Some(topic) => (names.endpoint(&made.id, topic), 0),
-                None => {
-                    let lane = delivery_core::murmur2::partition(made.id.as_bytes(), i32::from(LANES));
-                    (names.lanes(), lane)
-                }
-            });
+            homes.push(self.stage.home(&made.id)?);
             endpoints.push(made);
         }
         homes.sort_unstable();
@@ -122,11 +101,13 @@ impl Product {
     /// from the first that is seen to the last.
     pub(crate) async fn fan_out(&self, case: &Case, round: usize, events: u64) -> anyhow::Result<f64> {
         let before = self.waiting(case).await?;
-        self.publish(case, round, events).await?;
+        let id = |number| (number, format!("evt-{}-{round:02}-{number:08}", case.name));
+        self.stage.publish_all(&case.tenant, (0..events).map(id)).await?;
         let expected = events * case.endpoints();
-        let mut fanout = self
-            .installation
-            .start_process(&format!("fanout-{}-{round}", case.name), &["fanout"], &[])?;
+        let mut fanout =
+            self.stage
+                .installation
+                .start_process(&format!("fanout-{}-{round}", case.name), &["fanout"], &[])?;
         let deadline = Instant::now() + TIMEOUT;
         let mut first = None;
         let rate = loop {
@@ -161,9 +142,11 @@ impl Product {
         receiver
             .begin(case.endpoints.iter().map(|e| e.secret.clone()).collect())
             .await?;
-        let mut dispatcher =
-            self.installation
-                .start_process(&format!("dispatcher-{}-{round}", case.name), &["dispatcher"], &[])?;
+        let mut dispatcher = self.stage.installation.start_process(
+            &format!("dispatcher-{}-{round}", case.name),
+            &["dispatcher"],
+            &[],
+        )?;
         until("the receiver has everything", TIMEOUT, async || {
             match receiver.count().await {
                 Ok(count) if count >= expected => Ok(()),
@@ -189,33 +172,15 @@ impl Product {
     }
 
     /// Ends its processes and deletes its topics.
-    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
-        self.support.terminate().await?;
-        drop((self.direct, self.producer, self.watermarks));
-        self.installation.delete_topics().await
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        self.stage.end().await
     }
 
-    async fn publish(&self, case: &Case, round: usize, events: u64) -> anyhow::Result<()> {
-        let topic = self.installation.names().events();
-        let mut acks = Vec::new();
-        for number in 0..events {
-            let id = format!("evt-{}-{round:02}-{number:08}", case.name);
-            let value = body::published(&id, &case.tenant).into_bytes();
-            let mut record = publish::plain(&topic, &id, value, Vec::new());
-            record.partition = Some(i32::try_from(number % self.source_partitions.unsigned_abs() as u64)?);
-            acks.push(self.producer.send(&record).await?);
-        }
-        for ack in acks {
-            ack.await?;
-        }
-        Ok(())
-    }
-
-    /// Records ever written to where the case's deliveries go: fan-out writes without transactions, so offsets count them.
+    /// Records ever written to where the case's deliveries go.
     async fn waiting(&self, case: &Case) -> anyhow::Result<u64> {
         let mut records = 0;
-        for (topic, partition) in &case.homes {
-            records += self.watermarks.range(topic, *partition).await?.1.unsigned_abs();
+        for home in &case.homes {
+            records += self.stage.written_to(home).await?;
         }
         Ok(records)
     }

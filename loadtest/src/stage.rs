@@ -1,5 +1,5 @@
-//! What `isolation` and `memory` play on: an installation, tenants with one endpoint each in a shard that is chosen, and
-//! events for them. What is measured is the scenario's business.
+//! What scenarios play on: an installation, tenants with one endpoint each in a shard that is chosen, and events for them.
+//! What is measured is the scenario's business.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use signing::SigningSecret;
 
 use crate::body;
 
-const LANES: u16 = 8;
+/// Where how many there are is not what is measured.
+pub(crate) const FEW_LANES: u16 = 8;
 const TIMEOUT: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -51,6 +52,18 @@ pub(crate) struct Stage {
     watermarks: Watermarks,
     support: Process,
     source_partitions: i32,
+    lanes: u16,
+}
+
+/// How a stage is set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) lanes: u16,
+    /// Of the configuration, for all processes.
+    pub(crate) settings: &'a [(&'a str, String)],
+    /// Roles that one process runs from the beginning on.
+    pub(crate) support: &'a [&'a str],
 }
 
 /// A tenant with one endpoint.
@@ -65,10 +78,15 @@ pub(crate) struct Party {
 }
 
 impl Stage {
-    /// Starts the roles `support` in one process, with `settings` of the configuration for all.
-    pub(crate) async fn start(name: &str, settings: &[(&str, String)], support: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) async fn start(setting: Setting<'_>) -> anyhow::Result<Self> {
+        let Setting {
+            name,
+            lanes,
+            settings,
+            support,
+        } = setting;
         let mut options = harness::Options::new(name);
-        options.lanes = LANES;
+        options.lanes = lanes;
         for (key, value) in settings {
             options = options.set(key, value);
         }
@@ -83,6 +101,7 @@ impl Stage {
             watermarks,
             support,
             installation,
+            lanes,
         })
     }
 
@@ -96,11 +115,10 @@ impl Stage {
         customize: impl FnOnce(&mut Endpoint),
     ) -> anyhow::Result<Party> {
         let tenant = self.direct.tenant(name, &["platform"], |_| {}).await?;
-        let shard_of = |id: &str| delivery_core::murmur2::partition(id.as_bytes(), i32::from(LANES));
         let mut endpoint = loop {
             let filters = vec![body::EVENT_TYPE.to_owned()];
             let made = entities::new_endpoint(&tenant, url, filters, now_ms());
-            if shard_of(&made.id) == shard {
+            if self.shard_of(&made.id) == shard {
                 break made;
             }
         };
@@ -111,15 +129,7 @@ impl Stage {
         customize(&mut endpoint);
         let endpoint_id = endpoint.id.clone();
         self.direct.writer().put(Entity::from(endpoint), Some(0)).await?;
-        let view = self.direct.ledger().view();
-        let made = view
-            .endpoint(&endpoint_id)
-            .context("an endpoint that was made is in the view")?;
-        let names = self.installation.names();
-        let home = match made.dedicated_topic {
-            Some(topic) => (names.endpoint(&endpoint_id, topic), 0),
-            None => (names.lanes(), shard),
-        };
+        let home = self.home(&endpoint_id)?;
         Ok(Party {
             tenant,
             endpoint_id,
@@ -128,11 +138,38 @@ impl Stage {
         })
     }
 
+    fn shard_of(&self, endpoint_id: &str) -> i32 {
+        delivery_core::murmur2::partition(endpoint_id.as_bytes(), i32::from(self.lanes))
+    }
+
+    /// Topic and partition that an endpoint's deliveries go to.
+    pub(crate) fn home(&self, endpoint_id: &str) -> anyhow::Result<(String, i32)> {
+        let view = self.direct.ledger().view();
+        let made = view
+            .endpoint(endpoint_id)
+            .context("an endpoint that was made is in the view")?;
+        let names = self.installation.names();
+        Ok(match made.dedicated_topic {
+            Some(topic) => (names.endpoint(endpoint_id, topic), 0),
+            None => (names.lanes(), self.shard_of(endpoint_id)),
+        })
+    }
+
     /// Publishes this many events for a party, numbered from `first`, and waits for the brokers' word.
     pub(crate) async fn publish(&self, party: &Party, first: u64, events: u64) -> anyhow::Result<()> {
+        let ids = (first..first + events).map(|number| (number, event_id(party, number)));
+        self.publish_all(&party.tenant, ids).await
+    }
+
+    /// Publishes events with these numbers and ids, and waits for the brokers' word.
+    pub(crate) async fn publish_all(
+        &self,
+        tenant: &str,
+        events: impl Iterator<Item = (u64, String)>,
+    ) -> anyhow::Result<()> {
         let mut acks = Vec::new();
-        for number in first..first + events {
-            acks.push(self.producer.send(&self.event(party, number)?).await?);
+        for (number, id) in events {
+            acks.push(self.producer.send(&self.record(tenant, &id, number)?).await?);
         }
         for ack in acks {
             ack.await?;
@@ -140,19 +177,25 @@ impl Stage {
         Ok(())
     }
 
-    /// One event as a producer would write it.
+    /// One of a party's events as a producer would write it.
     pub(crate) fn event(&self, party: &Party, number: u64) -> anyhow::Result<kafka_log::Outgoing> {
-        let id = event_id(party, number);
-        let value = body::published(&id, &party.tenant).into_bytes();
-        let mut record = publish::plain(&self.installation.names().events(), &id, value, Vec::new());
+        self.record(&party.tenant, &event_id(party, number), number)
+    }
+
+    fn record(&self, tenant: &str, id: &str, number: u64) -> anyhow::Result<kafka_log::Outgoing> {
+        let value = body::published(id, tenant).into_bytes();
+        let mut record = publish::plain(&self.installation.names().events(), id, value, Vec::new());
         record.partition = Some(i32::try_from(number % self.source_partitions.unsigned_abs() as u64)?);
         Ok(record)
     }
 
-    /// Records ever written to where this party's deliveries go: fan-out writes without transactions, so offsets count
-    /// them.
+    /// Records ever written to where this party's deliveries go.
     pub(crate) async fn written(&self, party: &Party) -> anyhow::Result<u64> {
-        let (topic, partition) = &party.home;
+        self.written_to(&party.home).await
+    }
+
+    /// Records ever written to a partition: fan-out writes without transactions, so offsets count them.
+    pub(crate) async fn written_to(&self, (topic, partition): &(String, i32)) -> anyhow::Result<u64> {
         Ok(self.watermarks.range(topic, *partition).await?.1.unsigned_abs())
     }
 

@@ -15,7 +15,7 @@ use harness::Process;
 use crate::product::counter;
 use crate::receiver::{Manner, Neighbour};
 use crate::results::{self, Run};
-use crate::stage::{Party, Placement, Stage};
+use crate::stage::{FEW_LANES, Party, Placement, Setting, Stage};
 use figures::{Figures, Turn};
 use observer::Observers;
 
@@ -93,7 +93,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             ("circuit.failures", options.circuit_failures.to_string()),
             ("delivery.retry_schedule_sec", ["5"; 20].join(",")),
         ];
-        let stage = Stage::start("isolation", &settings, &["api", "scheduler", "fanout"]).await?;
+        let stage = Stage::start(Setting {
+            name: "isolation",
+            lanes: FEW_LANES,
+            settings: &settings,
+            support: &["api", "scheduler", "fanout"],
+        })
+        .await?;
         let mut dispatcher = stage.installation.serve("dispatcher", &["dispatcher"]).await?;
         let observers = Observers::start(&stage, placement, [SHARD, OTHER_SHARD]).await?;
         observers.measure(&stage, options.rate, options.warm_up).await?;

@@ -14,7 +14,7 @@ use crate::machine;
 use crate::product::counter;
 use crate::receiver::{Manner, Neighbour};
 use crate::results::{self, Run};
-use crate::stage::{Placement, Stage};
+use crate::stage::{FEW_LANES, Placement, Setting, Stage};
 
 const SHARD: i32 = 3;
 const MIB: f64 = (1 << 20) as f64;
@@ -143,7 +143,13 @@ fn row(measured: &Measured, bound: u64) -> String {
 async fn measure(options: &Options, trouble: Trouble, placement: Placement) -> anyhow::Result<Measured> {
     let max_bytes = options.max_buffered_mib << 20;
     let settings = [("dispatcher.max_buffered_bytes", max_bytes.to_string())];
-    let stage = Stage::start("memory", &settings, &["api", "scheduler", "fanout"]).await?;
+    let stage = Stage::start(Setting {
+        name: "memory",
+        lanes: FEW_LANES,
+        settings: &settings,
+        support: &["api", "scheduler", "fanout"],
+    })
+    .await?;
     let mut idle = stage.installation.serve("idle", &["dispatcher"]).await?;
     tokio::time::sleep(CALM).await;
     let base_bytes = machine::resident(idle.pid())?.now_bytes;

@@ -19,10 +19,7 @@ impl Error {
     /// True when starting the role again may help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            // A broker that has just come back knows no topics for a while; without them nothing was started.
-            Error::Kafka(error) => {
-                error.is_retryable() || error.is_fenced() || matches!(error, kafka_log::Error::UnknownTopic(_))
-            }
+            Error::Kafka(error) => error.may_pass() || error.is_fenced(),
             Error::NoInstallation | Error::MembershipEnded => true,
             Error::Egress(_) | Error::WrongLanes { .. } => false,
         }

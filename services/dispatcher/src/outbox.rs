@@ -26,6 +26,9 @@ impl Context {
                 Err(error) => {
                     tries += 1;
                     let topics: Vec<&str> = records.iter().map(|r| r.topic.as_str()).collect();
+                    if error.is_refusal() {
+                        error.raise("what a delivery has come to can't be written");
+                    }
                     tracing::warn!(%error, ?topics, tries, "a record could not be written; trying again");
                     if given_up.load(Ordering::Relaxed) {
                         return false;
@@ -114,27 +117,18 @@ impl Context {
 
     /// A record of ours that is no delivery at all: kept in `rejected`, so that it doesn't stop the partition.
     pub(crate) fn unreadable(&self, record: &kafka_log::Record, message: String, now_ms: i64) -> Outgoing {
-        let value = record.value.clone().unwrap_or_default();
-        let key = record.key.clone().unwrap_or_default();
-        let rejected = Rejected {
-            reason: "unreadable".into(),
-            message,
-            origin: Source {
-                topic: record.topic.to_string(),
-                partition: record.partition,
-                offset: record.offset,
-            },
-            tenant: None,
-            event_type: None,
-            rejected_at_ms: now_ms,
-            value: value[..value.len().min(256 << 10)].to_vec(),
-            value_bytes: i64::try_from(value.len()).unwrap_or(i64::MAX),
-            headers: Default::default(),
+        let value = record.value.as_deref().unwrap_or_default();
+        let key = record.key.as_deref().unwrap_or_default();
+        let origin = Source {
+            topic: record.topic.to_string(),
+            partition: record.partition,
+            offset: record.offset,
         };
+        let rejected = Rejected::unreadable(origin, message, value, now_ms);
         Outgoing::new(
             self.names.rejected(),
-            partition(&key, REJECTED_PARTITIONS),
-            key.to_vec(),
+            partition(key, REJECTED_PARTITIONS),
+            key,
             encoded(&rejected),
         )
     }

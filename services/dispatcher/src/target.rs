@@ -148,48 +148,47 @@ impl Targets {
 
     /// None when something is missing that the scheme asks for.
     fn current_signers(&self, endpoint: &Endpoint, scheme: Scheme) -> Option<Signers> {
-        let secret = self.secret(endpoint, &endpoint.signing_secret, "signing_secret")?;
-        let sealed = endpoint.signing_key.as_ref();
-        let key = sealed.and_then(|sealed| self.key(endpoint, sealed, "signing_key"));
-        let complete = !scheme.has_v1a() || key.is_some();
-        complete.then_some(Signers { secret, key })
+        let (secret, key) = (Some(&endpoint.signing_secret), endpoint.signing_key.as_ref());
+        let signers = self.signers(endpoint, secret, key, ["signing_secret", "signing_key"])?;
+        let complete = !scheme.has_v1a() || signers.key.is_some();
+        complete.then_some(signers)
     }
 
     fn previous_signers(&self, endpoint: &Endpoint) -> Option<(Signers, i64)> {
         let expires_at_ms = endpoint.previous_signing_secret_expires_at_ms?;
-        let sealed = endpoint.previous_signing_secret.as_ref()?;
-        let secret = self.secret(endpoint, sealed, "previous_signing_secret")?;
-        let sealed = endpoint.previous_signing_key.as_ref();
-        let key = sealed.and_then(|sealed| self.key(endpoint, sealed, "previous_signing_key"));
-        Some((Signers { secret, key }, expires_at_ms))
+        let secret = endpoint.previous_signing_secret.as_ref();
+        let key = endpoint.previous_signing_key.as_ref();
+        let fields = ["previous_signing_secret", "previous_signing_key"];
+        Some((self.signers(endpoint, secret, key, fields)?, expires_at_ms))
     }
 
-    fn key(&self, endpoint: &Endpoint, sealed: &[u8], field: &str) -> Option<SigningKey> {
+    fn signers(
+        &self,
+        endpoint: &Endpoint,
+        secret: Option<&Vec<u8>>,
+        key: Option<&Vec<u8>>,
+        [secret_field, key_field]: [&str; 2],
+    ) -> Option<Signers> {
         if endpoint.status == "deleted" {
             return None;
         }
-        let opened = self.open(endpoint, sealed, field)?;
-        match SigningKey::parse(&opened) {
-            Ok(key) => Some(key),
-            Err(error) => {
-                tracing::error!(endpoint = %endpoint.id, field, %error, "a signing key is unusable");
-                None
-            }
-        }
+        let secret = self.opened(endpoint, secret?, secret_field, SigningSecret::parse)?;
+        let key = key.and_then(|sealed| self.opened(endpoint, sealed, key_field, SigningKey::parse));
+        Some(Signers { secret, key })
     }
 
-    fn secret(&self, endpoint: &Endpoint, sealed: &[u8], field: &str) -> Option<SigningSecret> {
-        if endpoint.status == "deleted" {
-            return None;
-        }
-        let opened = self.open(endpoint, sealed, field)?;
-        match SigningSecret::parse(&opened) {
-            Ok(secret) => Some(secret),
-            Err(error) => {
-                tracing::error!(endpoint = %endpoint.id, field, %error, "a signing secret is unusable");
-                None
-            }
-        }
+    fn opened<T, E: std::fmt::Display>(
+        &self,
+        endpoint: &Endpoint,
+        sealed: &[u8],
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(&self.open(endpoint, sealed, field)?)
+            .inspect_err(
+                |error| tracing::error!(endpoint = %endpoint.id, field, %error, "what it signs with is unusable"),
+            )
+            .ok()
     }
 
     fn open(&self, endpoint: &Endpoint, sealed: &[u8], field: &str) -> Option<String> {

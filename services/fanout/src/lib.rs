@@ -19,7 +19,6 @@ mod options;
 mod outgoing;
 mod place;
 mod projection;
-mod refusal;
 mod rejection;
 mod service;
 mod slice;

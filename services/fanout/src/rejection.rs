@@ -4,8 +4,6 @@ use kafka_log::Record;
 use schemas::{Rejected, Source};
 use std::collections::BTreeMap;
 
-/// How much of a value is kept.
-const KEPT_VALUE_BYTES: usize = 256 << 10;
 /// How many headers are kept, and how much of each name and value.
 const KEPT_HEADERS: usize = 64;
 const KEPT_HEADER_BYTES: usize = 1 << 10;
@@ -50,7 +48,7 @@ impl Rejection {
             tenant,
             event_type,
             rejected_at_ms: now_ms,
-            value: first(value, KEPT_VALUE_BYTES).to_vec(),
+            value: first(value, Rejected::KEPT_VALUE_BYTES).to_vec(),
             value_bytes: i64::try_from(value.len()).unwrap_or(i64::MAX),
             headers: headers(record),
         };

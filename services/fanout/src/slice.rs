@@ -10,7 +10,7 @@ use crate::{
     outgoing::Bodies,
     place::{Place, Route},
     projection::{Projection, Snapshot},
-    refusal, span,
+    span,
 };
 use kafka_log::{Ack, Credit, Names, Outgoing, Producer};
 use runtime::{clock::now_ms, trace::Span};
@@ -162,7 +162,7 @@ impl Slice {
                 Some(kafka_log::Error::UnknownTopic(_)) if self.is_dedicated(part) => homeless.push(part),
                 Some(kafka_log::Error::Stopped) => return Err(kafka_log::Error::Stopped.into()),
                 Some(error) => {
-                    if refusal::is_refusal(&error) {
+                    if error.is_refusal() {
                         refused = Some(error);
                     } else {
                         tracing::warn!(%error, "writing again");
@@ -176,7 +176,7 @@ impl Slice {
             }
         }
         if let Some(error) = refused {
-            refusal::raise(&error, "what follows from events can't be written");
+            error.raise("what follows from events can't be written");
         }
         if !again.is_empty() {
             tokio::select! {

@@ -5,7 +5,7 @@ use crate::{
     BatchLimits, Error, StartAt, batch,
     batch::Batch,
     judge::{Rules, judge},
-    measure, refusal,
+    measure,
     slice::{Output, Slice},
 };
 use event_model::SourceSettings;
@@ -189,8 +189,8 @@ impl Worker {
                     tracing::warn!(partition = %self.partition, %error, "committing again");
                     COMMIT_RETRY
                 }
-                Err(error) if refusal::is_refusal(&error) => {
-                    refusal::raise(&error, "what is done can't be committed");
+                Err(error) if error.is_refusal() => {
+                    error.raise("what is done can't be committed");
                     REFUSED_RETRY
                 }
                 Err(error) => return Err(error.into()),

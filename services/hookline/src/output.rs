@@ -3,7 +3,6 @@
 use clap::ValueEnum;
 use serde::Serialize;
 use std::io::{self, Write};
-use time::{OffsetDateTime, macros::format_description};
 
 /// `--output`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -95,11 +94,7 @@ fn table(out: &mut impl Write, headers: &[&str], rows: &[Vec<String>]) -> io::Re
 
 /// Unix milliseconds as `2026-11-21T10:00:00.000Z`.
 pub fn time(unix_ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
-    time.ok()
-        .and_then(|time| time.format(format).ok())
-        .unwrap_or_else(|| unix_ms.to_string())
+    runtime::clock::rfc3339(unix_ms)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use crate::{
     Error,
     queue::{Content, Due},
-    refusal,
 };
 use delivery_core::{
     murmur2,
@@ -19,8 +18,6 @@ pub(crate) const RETRY_PARTITIONS: i32 = 8;
 /// Most records of one transaction.
 pub(crate) const MAX_RECORDS: usize = 1000;
 const REJECTED_PARTITIONS: i32 = 4;
-/// Of a value that is no delivery, what is kept in `rejected`.
-const REJECTED_BYTES: usize = 256 << 10;
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// The same while brokers refuse what somebody has to mend.
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
@@ -158,21 +155,12 @@ impl Mover {
     fn aside(&self, record: &Record, message: String, now_ms: i64) -> Result<Outgoing, schemas::EncodeError> {
         let value = record.value.as_deref().unwrap_or_default();
         let key = record.key.as_deref().unwrap_or_default();
-        let rejected = Rejected {
-            reason: "unreadable".into(),
-            message,
-            origin: Source {
-                topic: record.topic.to_string(),
-                partition: record.partition,
-                offset: record.offset,
-            },
-            tenant: None,
-            event_type: None,
-            rejected_at_ms: now_ms,
-            value: value[..value.len().min(REJECTED_BYTES)].to_vec(),
-            value_bytes: i64::try_from(value.len()).unwrap_or(i64::MAX),
-            headers: Default::default(),
+        let origin = Source {
+            topic: record.topic.to_string(),
+            partition: record.partition,
+            offset: record.offset,
         };
+        let rejected = Rejected::unreadable(origin, message, value, now_ms);
         let partition = murmur2::partition(key, REJECTED_PARTITIONS);
         Ok(Outgoing::new(
             self.names.rejected(),
@@ -185,8 +173,9 @@ impl Mover {
 
 fn pause_after(error: &Error, records: usize) -> Duration {
     if let Error::Kafka(refused) = error
-        && refusal::raise(refused, "deliveries that are due can't be moved on")
+        && refused.is_refusal()
     {
+        refused.raise("deliveries that are due can't be moved on");
         return REFUSED_PAUSE;
     }
     tracing::warn!(%error, records, "releasing is tried again");

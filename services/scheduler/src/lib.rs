@@ -12,7 +12,6 @@ mod housekeeping;
 mod janitor;
 mod options;
 mod queue;
-mod refusal;
 mod service;
 mod worker;
 

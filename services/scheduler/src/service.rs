@@ -3,7 +3,6 @@
 use crate::{
     Error, Options,
     janitor::Janitor,
-    refusal,
     worker::{Shared, Worker},
 };
 use kafka_log::{
@@ -156,8 +155,10 @@ async fn own(shared: Arc<Shared>, partition: i32, cancel: CancellationToken) {
             backoff = FIRST_BACKOFF;
         }
         metrics::counter!("hookline_scheduler_restarts_total").increment(1);
-        if let Error::Kafka(refused) = &error {
-            refusal::raise(refused, "a partition of the retry topics can't be worked on");
+        if let Error::Kafka(refused) = &error
+            && refused.is_refusal()
+        {
+            refused.raise("a partition of the retry topics can't be worked on");
         }
         tracing::error!(partition, %error, retry_in = ?backoff, "waiting deliveries of this partition are not released");
         // A cancelled wait ends the loop.

@@ -107,16 +107,15 @@ impl Shard {
     /// An attempt has ended.
     pub(super) async fn answered(&mut self, said: Said) {
         self.queues.ended(&said.endpoint, Some(said.took));
-        let now = now_ms();
         let Some(queue) = self.queues.get_mut(&said.endpoint) else {
             return;
         };
-        let target = queue.target.clone();
         let before = queue.health;
-        if target.version != said.version || (before.is_none() && said.answer == Answer::Success) {
+        if queue.target.version != said.version || (before.is_none() && said.answer == Answer::Success) {
             return;
         }
-        let after = Health::after(before, said.answer, said.was_probe, now, &self.ctx.options.circuit);
+        let target = queue.target.clone();
+        let after = Health::after(before, said.answer, said.was_probe, now_ms(), &self.ctx.options.circuit);
         queue.health = after;
         let was_open = before.is_some_and(|h| h.is_open());
         let is_open = after.is_some_and(|h| h.is_open());

@@ -340,18 +340,15 @@ impl Queues {
             let Queue {
                 returned, new, bytes, ..
             } = queue;
-            let outlived = |w: &mut Waiting| w.delivery.last_due_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+            let outlived = |w: &Waiting| w.delivery.last_due_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
             for waiting in [returned, new] {
-                let mut kept = VecDeque::with_capacity(waiting.len());
-                for mut each in waiting.drain(..) {
-                    if outlived(&mut each) {
-                        *bytes -= each.share.bytes();
-                        taken.push(each);
-                    } else {
-                        kept.push_back(each);
-                    }
+                if !waiting.iter().any(outlived) {
+                    continue;
                 }
+                let (dead, kept): (VecDeque<_>, VecDeque<_>) = waiting.drain(..).partition(outlived);
+                *bytes -= dead.iter().map(|w| w.share.bytes()).sum::<usize>();
                 *waiting = kept;
+                taken.extend(dead);
             }
         }
         taken

@@ -34,6 +34,12 @@ impl Error {
         matches!(self, Error::Unreachable(_) | Error::Aborted(_))
     }
 
+    /// True when it may pass, for whoever has seen the topics before: a broker that has only just come back knows none for
+    /// a while.
+    pub fn may_pass(&self) -> bool {
+        self.is_retryable() || matches!(self, Error::UnknownTopic(_))
+    }
+
     /// True when this client is finished: somebody else owns what it owned.
     pub fn is_fenced(&self) -> bool {
         matches!(self, Error::Fenced(_) | Error::NotAMember(_))

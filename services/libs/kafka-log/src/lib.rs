@@ -16,6 +16,7 @@ mod names;
 mod producer;
 mod reader;
 mod record;
+mod refusal;
 pub mod topics;
 mod transaction;
 mod watermarks;

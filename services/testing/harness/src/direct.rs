@@ -10,13 +10,12 @@ use runtime::clock::now_ms;
 use schemas::{Endpoint, Tenant};
 use signing::SigningSecret;
 
-use crate::{ALL_SCOPES, Installation};
+use crate::{ALL_SCOPES, Installation, until};
 
 /// Tries while something else changes the same endpoint.
 const TRIES: usize = 10;
-/// Tries to read the ledger of a new installation, and the pause between them.
-const START_TRIES: usize = 60;
-const START_PAUSE: Duration = Duration::from_millis(500);
+/// How long a new installation's ledger may take to answer.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// The ledger's writer and view. Cheap to clone.
 #[derive(Clone)]
@@ -37,18 +36,14 @@ pub struct MadeEndpoint {
 impl Direct {
     pub(crate) async fn start(installation: &Installation) -> anyhow::Result<Self> {
         let connection: Connection = installation.connection();
-        let mut tries = 0;
-        let ledger = loop {
-            match Ledger::start(&connection).await {
-                Ok(ledger) => break ledger,
-                // Brokers name a new topic's leader before it knows that it is.
-                Err(error) if error.is_retryable() && tries < START_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(START_PAUSE).await;
-                }
-                Err(error) => return Err(error).context("cannot read the ledger"),
-            }
-        };
+        let mut read = None;
+        // Brokers name a new topic's leader before it knows that it is.
+        until("the ledger is read", READ_WITHIN, async || {
+            read = Some(Ledger::start(&connection).await.map_err(|error| error.to_string())?);
+            Ok(())
+        })
+        .await?;
+        let ledger = read.context("it was read")?;
         let writer = Writer::start(&connection, &ledger)
             .await
             .context("cannot ask for changes")?;

@@ -27,7 +27,7 @@ pub async fn topics(connection: &Connection, config: &Config, apply: bool) -> an
                 "waiting for topics that are missing; run `hookline topics apply` (source topics other than the default \
                  one are made by whoever owns them)"
             ),
-            Err(error) if passes(&error) => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) if error.may_pass() => tracing::warn!(%error, "waiting for kafka"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
@@ -35,17 +35,11 @@ pub async fn topics(connection: &Connection, config: &Config, apply: bool) -> an
     loop {
         match look(&admin, config).await {
             Ok((wrong, findings)) => return judge(wrong, findings),
-            Err(error) if passes(&error) => tracing::warn!(%error, "waiting for kafka"),
+            Err(error) if error.may_pass() => tracing::warn!(%error, "waiting for kafka"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// Whether waiting can help. A topic that one broker doesn't know was there a moment ago: a broker that has only just come
-/// back knows none for a while.
-fn passes(error: &kafka_log::Error) -> bool {
-    error.is_retryable() || matches!(error, kafka_log::Error::UnknownTopic(_))
 }
 
 async fn missing(admin: &Admin, config: &Config) -> Result<Vec<String>, kafka_log::Error> {
@@ -123,7 +117,7 @@ pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Resu
 }
 
 fn may_pass(error: &ledger::Error) -> bool {
-    error.is_retryable() || matches!(error, ledger::Error::Kafka(error) if passes(error))
+    error.is_retryable() || matches!(error, ledger::Error::Kafka(error) if error.may_pass())
 }
 
 async fn open_ledger(connection: &Connection, with_secrets: bool) -> Result<(Ledger, Writer), ledger::Error> {
@@ -141,7 +135,7 @@ pub async fn register_schemas(writer: &Writer) -> anyhow::Result<()> {
     loop {
         match writer.register_schemas().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() || matches!(&error, WriteError::Kafka(error) if passes(error)) => {
+            Err(error) if error.is_retryable() || matches!(&error, WriteError::Kafka(error) if error.may_pass()) => {
                 tracing::warn!(%error, "waiting for a clerk to register record schemas before anything is written");
             }
             Err(error) => return Err(error.into()),

@@ -4,9 +4,9 @@
 use crate::View;
 use delivery_core::murmur2;
 use kafka_log::{Names, Outgoing};
+use runtime::clock::rfc3339;
 use schemas::Endpoint;
 use serde_json::json;
-use time::{OffsetDateTime, macros::format_description};
 
 const TYPE: &str = "webhook.endpoint.auto_disabled";
 /// Whose events of this type are known: those of the catalog that has it.
@@ -52,12 +52,4 @@ impl Notice {
         let partition = murmur2::partition(self.event_id.as_bytes(), INGEST_PARTITIONS);
         Outgoing::new(names.ingest(), partition, self.event_id.as_bytes(), self.value.clone())
     }
-}
-
-fn rfc3339(unix_ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(format).ok())
-        .unwrap_or_default()
 }
