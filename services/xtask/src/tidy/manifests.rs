@@ -16,8 +16,13 @@ const RESTRICTED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "reqwest",
-        &["services/libs/egress/", "services/testing/", "loadtest/"],
-        "egress alone makes delivery requests, so that no other code can go round the egress policy (invariant 4)",
+        &[
+            "services/libs/egress/",
+            "services/libs/api-client/",
+            "services/testing/",
+            "loadtest/",
+        ],
+        "egress alone makes delivery requests, so that no other code can go round the egress policy (invariant 4); api-client speaks to Hookline's own API",
     ),
     (
         "opentelemetry_sdk",
