@@ -18,7 +18,10 @@ use egress::{Failure, Request, Response, StatusCode};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kafka_log::Outgoing;
 use rand::Rng;
-use runtime::{clock::now_ms, trace::Span};
+use runtime::{
+    clock::now_ms,
+    trace::{self, Span},
+};
 use schemas::{AttemptLogged, AttemptResult, AttemptSummary, Delivery};
 use std::{
     sync::{
@@ -203,6 +206,8 @@ fn headers(target: &Target, delivery: &Delivery, span: Option<&Span>, now_ms: i6
 
 /// The records that an attempt comes to: the log record first, then a retry or dead letter.
 fn what_follows(ctx: &Context, target: &Target, mut delivery: Delivery, made: Made) -> (Vec<Outgoing>, FollowUp) {
+    // What is logged here is said of the attempt.
+    let _within = trace::within(delivery.traceparent.as_deref(), made.span_id.as_deref());
     let now = now_ms();
     let asked = made.outcome.as_ref().ok().and_then(|r| r.retry_after.as_deref());
     let situation = Situation {

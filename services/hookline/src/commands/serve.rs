@@ -68,7 +68,7 @@ pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     let metrics = runtime::metrics::install();
     let version = env!("CARGO_PKG_VERSION");
     let exporting = match &plan.config.otel.endpoint {
-        Some(endpoint) => Some(runtime::trace::start(endpoint, version)?),
+        Some(endpoint) => Some(runtime::otlp::start(endpoint, version)?),
         None => None,
     };
     let stop = runtime::shutdown::on_signal()?;

@@ -308,7 +308,7 @@ pub const KEYS: &[Key] = &[
         "otel.endpoint",
         Form::Text(checks::url),
         None,
-        "collector for traces by OTLP (gRPC), http://host:4317 or https (metrics are at /metrics, logs on stderr)",
+        "collector for traces, metrics and logs by OTLP (gRPC), http://host:4317 or https",
     ),
     key(
         "log.format",

@@ -7,6 +7,7 @@ pub mod crash;
 pub mod logging;
 pub mod metrics;
 pub mod oldest_waiting;
+pub mod otlp;
 pub mod panics;
 pub mod readiness;
 pub mod shutdown;

@@ -1,9 +1,13 @@
-//! Log lines on stderr: text on a terminal, else JSON. What may be in a line (never a secret) is up to who writes it.
+//! Log lines on stderr: text on a terminal, else JSON; and the same to a collector, when there is one. What may be in a
+//! line (never a secret) is up to who writes it.
 
+use crate::otlp::logs::Records;
 use std::io::IsTerminal;
 use std::str::FromStr;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 /// `log.format`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,19 +60,22 @@ pub fn init(format: Format, level: &str) -> Result<(), InvalidLogging> {
         Format::Text => true,
         Format::Json => false,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let begun = if is_text {
-        lines.with_ansi(std::io::stderr().is_terminal()).try_init()
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if is_text {
+        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
     } else {
         lines
             .json()
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false)
-            .try_init()
+            .boxed()
     };
+    let begun = tracing_subscriber::registry()
+        .with(lines)
+        .with(Records)
+        .with(filter)
+        .try_init();
     begun.map_err(|_| InvalidLogging::Twice)
 }
 

@@ -1,6 +1,6 @@
 //! The process's metrics recorder. Crates record through the `metrics` facade under names that stand in
-//! [`table::METRICS`]; this installs what collects, and renders it for Prometheus. What a value means to an operator is
-//! docs/METRICS.md's business, which is made from that table.
+//! [`table::METRICS`]; this installs what collects, and renders it for Prometheus. By OTLP it goes on from there. What a
+//! value means to an operator is docs/METRICS.md's business, which is made from that table.
 
 #[cfg(test)]
 mod document;
@@ -12,6 +12,7 @@ use ::metrics::{Label, Unit as Of};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shape::{Kind, Metric, Unit, Values};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 use table::METRICS;
 
 /// Upper bounds of a histogram that the table doesn't name, in seconds.
@@ -19,19 +20,27 @@ const BUCKETS_SEC: &[f64] = table::REQUEST_SEC;
 
 /// Renders what was recorded.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    handle: PrometheusHandle,
+    started_at: SystemTime,
+}
 
 impl Metrics {
     /// In Prometheus' text format, as of now.
     #[must_use]
     pub fn render(&self) -> String {
         oldest_waiting::measure();
-        self.0.render()
+        self.handle.render()
+    }
+
+    /// Since when counters count.
+    pub(crate) fn started_at(&self) -> SystemTime {
+        self.started_at
     }
 
     /// Folds histograms, so that they don't grow while nobody asks for them: to be called every few seconds.
     pub fn run_upkeep(&self) {
-        self.0.run_upkeep();
+        self.handle.run_upkeep();
     }
 }
 
@@ -52,13 +61,16 @@ pub fn install() -> Metrics {
                 }
             }
             let recorder = builder.build_recorder();
-            let handle = Metrics(recorder.handle());
+            let metrics = Metrics {
+                handle: recorder.handle(),
+                started_at: SystemTime::now(),
+            };
             if ::metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another metrics recorder was installed first: /metrics will be empty");
             }
             METRICS.iter().for_each(describe);
             METRICS.iter().for_each(begin);
-            handle
+            metrics
         })
         .clone()
 }

@@ -2,32 +2,22 @@
 //! aren't sampled, no span is made: whoever asks for one gets `None`, and hands the `traceparent` on as it came.
 
 mod context;
-mod export;
-
-pub use export::{Exporting, InvalidCollector};
 
 use context::Parent;
 use opentelemetry::trace::{
     Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState, Tracer as _,
 };
-use opentelemetry::{Context, KeyValue, Value, trace::TraceContextExt as _};
+use opentelemetry::{Context, ContextGuard, KeyValue, Value, trace::TraceContextExt as _};
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// Begins to export to the collector at `endpoint`, `http://host:4317` or https. Once in a process, inside its tokio
-/// runtime; `version` is the program's.
-///
-/// # Errors
-/// [`InvalidCollector`] when the endpoint can't be one. One that doesn't answer is no error.
-pub fn start(endpoint: &str, version: &str) -> Result<Exporting, InvalidCollector> {
-    let (provider, exporting) = export::start(endpoint, version)?;
-    let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "hookline");
+/// From now on spans are made.
+pub(crate) fn begin_recording(tracer: SdkTracer) {
     // A second call changes nothing: its exporter gets no spans.
     let _ = TRACER.set(tracer);
-    Ok(exporting)
 }
 
 /// A span under way; it ends when it is dropped. Nothing secret belongs into it: no URL but its host, no header, no body.
@@ -74,6 +64,26 @@ fn begin(
     }
     let span = tracer.build_with_context(builder, &context);
     span.span_context().is_sampled().then_some(Span(span))
+}
+
+/// While it lives, what this thread logs belongs to a span.
+#[derive(Debug)]
+#[must_use]
+pub struct Within(#[expect(dead_code, reason = "dropping it is what it is for")] ContextGuard);
+
+/// What is logged from here on belongs to the span of this id, also when it has ended, in the trace that the
+/// `traceparent` names. None: nobody collects, or there was no span.
+pub fn within(traceparent: Option<&str>, span_id: Option<&str>) -> Option<Within> {
+    TRACER.get()?;
+    let id = SpanId::from_hex(span_id?).ok()?;
+    let parent = traceparent.and_then(Parent::parse)?;
+    let context = SpanContext::new(parent.trace_id, id, TraceFlags::SAMPLED, true, TraceState::default());
+    Some(Within(Context::new().with_remote_span_context(context).attach()))
+}
+
+/// The span that what this thread logs belongs to.
+pub(crate) fn current() -> Option<SpanContext> {
+    Context::map_current(|context| context.has_active_span().then(|| context.span().span_context().clone()))
 }
 
 impl Span {

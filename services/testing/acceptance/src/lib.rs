@@ -1,7 +1,6 @@
 //! What every acceptance test begins with: an installation of the real binary with a clerk, a tenant, a producer and a
 //! receiver. The tests are in `tests/`; nothing of the product is in here.
 
-pub mod collector;
 mod stage;
 
 pub use stage::{Door, Stage, TYPE};

@@ -53,17 +53,37 @@ const INTRODUCTION: &str = "\
 
 # Metrics
 
-Every process answers `/metrics` at `admin.listen` in Prometheus' text format. Labels are bounded: no tenant, endpoint,
-delivery or event is ever one; what happened to one of them is in the topic `log`, in the logs and in traces. Counters and
-gauges whose labels are known beforehand stand at 0 from the start.
+Every process answers `/metrics` at `admin.listen` in Prometheus' text format, and with `otel.endpoint` sends the same by
+OTLP. Labels are bounded: no tenant, endpoint, delivery or event is ever one; what happened to one of them is in the topic
+`log`, in the logs and in traces. Counters and gauges whose labels are known beforehand stand at 0 from the start.
 
 ";
 
 const CONCLUSION: &str = "
+## By OTLP
+
+With `otel.endpoint` a process sends traces, metrics and logs by OTLP (gRPC) to that collector; `/metrics` and the lines on
+stderr stay as they are. Each signal has a task and a bounded queue of its own, so a collector that is slow or gone holds no
+delivery up: what can't be sent is dropped and counted, and one line in the log says so, at most one a minute for each
+signal. A process that ends spends at most 5 s on sending the rest. The standard variables `OTEL_SERVICE_NAME`,
+`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_EXPORTER_OTLP_HEADERS` (and, for one signal alone, `OTEL_EXPORTER_OTLP_TRACES_HEADERS`,
+`…_METRICS_HEADERS`, `…_LOGS_HEADERS`) are obeyed. All signals have the same resource: `service.name` (`hookline`),
+`service.version`, `service.instance.id` (new with each start, unless `OTEL_RESOURCE_ATTRIBUTES` names one),
+`telemetry.sdk.*`, and what `OTEL_RESOURCE_ATTRIBUTES` adds.
+
+- **Metrics**: all of the table that have a value, every 15 s and once more at the end, under the same names, with the
+  description and unit (`s`, `By`, none for a count) that stand there. Counters are cumulative monotonic sums since the
+  process began; histograms are cumulative, with the bounds above. `hookline_otel_metric_exports_total` counts the exports.
+- **Logs**: every line that `log.level` lets through, as a record with its text as body, its severity, its crate and module
+  as scope, and its fields as attributes; an attempt's lines also carry its trace and span, when that is recorded. Lines of
+  the crates that carry the export itself (`tonic`, `tower`, `h2`, `hyper`, `rustls`) stay on stderr, as each export would make
+  the next. At most 4,096 records wait; `hookline_otel_log_records_total` counts them. Lines before the collector is known and
+  after the last export, such as `ended in order`, are on stderr alone.
+- **Traces**: below. At most 4,096 spans wait; `hookline_otel_spans_total` counts them.
+
 ## Traces
 
-With `otel.endpoint` a process sends spans by OTLP (gRPC) to that collector; metrics stay at `/metrics`, and logs on
-stderr. A record's `traceparent` header names the trace:
+A record's `traceparent` header names the trace:
 
 | span | kind | parent | attributes |
 |---|---|---|---|
@@ -78,8 +98,4 @@ Whether a trace is recorded is for whoever began it to say: a record whose `trac
 its header goes to the endpoint as it came. An event without one begins a trace, sampled as `OTEL_TRACES_SAMPLER` and
 `OTEL_TRACES_SAMPLER_ARG` say (by default, always). Without `otel.endpoint` no span is made, and events without a
 `traceparent` get one that isn't sampled.
-
-At most 4,096 spans wait for export; what is more is dropped and counted in `hookline_otel_spans_total`. A collector that
-is slow or gone holds no delivery up. A process that ends spends at most 5 s on sending the rest. The standard variables
-`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_EXPORTER_OTLP_HEADERS` are obeyed.
 ";

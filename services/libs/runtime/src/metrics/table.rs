@@ -4,7 +4,7 @@
 use super::shape::{LabelOf, Metric, Unit, among, counter, gauge, like, seconds};
 
 /// From a fast local receiver to the longest request timeout.
-pub(super) const REQUEST_SEC: &[f64] = &[
+pub(crate) const REQUEST_SEC: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
 /// From at once to `delivery.max_age_sec`.
@@ -93,6 +93,19 @@ pub const METRICS: &[Metric] = &[
         )],
         "Age of the oldest record that is not done, of those that this process owns; 0 when none waits. Counted from when \
          the record was written to its topic, in class retry from when its wait began.",
+    ),
+    counter(
+        ANY,
+        "hookline_otel_log_records_total",
+        &[among("result", &["exported", "dropped", "failed"])],
+        "Log records for the collector: exported; dropped because too many were waiting; failed because the collector did \
+         not take them.",
+    ),
+    counter(
+        ANY,
+        "hookline_otel_metric_exports_total",
+        &[among("result", &["exported", "failed"])],
+        "Exports of all metrics to the collector: exported; failed because the collector did not take them.",
     ),
     counter(
         ANY,

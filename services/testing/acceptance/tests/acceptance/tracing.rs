@@ -1,13 +1,18 @@
-//! Traces: from the producer's `traceparent` through fan-out and each attempt to the receiver, as a collector sees them.
+//! What a collector gets by OTLP: traces, from the producer's `traceparent` through fan-out and each attempt to the
+//! receiver; log records, and metrics.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acceptance::collector::{Collector, attribute, hex};
 use acceptance::{Door, Stage, TYPE};
+use collector::{Collector, attribute, hex};
 use harness::publish::{Told, header};
 use harness::{Behaviour, Options, until};
 use kafka_log::Producer;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -49,7 +54,7 @@ fn sent(door: &Door, event: &str) -> Vec<String> {
 async fn spans(collector: &Collector, event: &str, count: usize) -> Vec<Span> {
     let of_event = || {
         let mut spans = collector.spans();
-        spans.retain(|span| attribute(span, "messaging.message.id").as_deref() == Some(event));
+        spans.retain(|span| attribute(&span.attributes, "messaging.message.id").as_deref() == Some(event));
         spans.sort_by_key(|span| span.start_time_unix_nano);
         spans
     };
@@ -67,7 +72,8 @@ async fn one_trace_leads_from_the_producer_through_each_attempt_to_the_receiver(
     let collector = Collector::start().await.expect("a collector");
     let options = Options::new("traces")
         .set("otel.endpoint", collector.endpoint())
-        .set("delivery.retry_schedule_sec", "[1]");
+        .set("delivery.retry_schedule_sec", "[1]")
+        .set("log.level", "info,dispatcher=debug");
     let stage = Stage::set(options).await.expect("an installation");
     let door = stage.door("secret-path", |_| ()).await.expect("an endpoint");
     door.hook.keep_contents();
@@ -90,13 +96,25 @@ async fn one_trace_leads_from_the_producer_through_each_attempt_to_the_receiver(
         (fanout.kind, hex(&fanout.parent_span_id).as_str()),
         (CONSUMER, "b7ad6b7169203331")
     );
-    assert_eq!(attribute(fanout, "hookline.deliveries").as_deref(), Some("1"));
+    assert_eq!(
+        attribute(&fanout.attributes, "hookline.deliveries").as_deref(),
+        Some("1")
+    );
     for (attempt, number, status) in [(first, "1", "503"), (second, "2", "200")] {
         assert_eq!((attempt.name.as_str(), attempt.kind), ("POST", CLIENT));
         assert_eq!(attempt.parent_span_id, fanout.span_id, "below fan-out's");
-        assert_eq!(attribute(attempt, "hookline.attempt").as_deref(), Some(number));
-        assert_eq!(attribute(attempt, "http.response.status_code").as_deref(), Some(status));
-        assert_eq!(attribute(attempt, "hookline.endpoint"), Some(door.id.clone()));
+        assert_eq!(
+            attribute(&attempt.attributes, "hookline.attempt").as_deref(),
+            Some(number)
+        );
+        assert_eq!(
+            attribute(&attempt.attributes, "http.response.status_code").as_deref(),
+            Some(status)
+        );
+        assert_eq!(
+            attribute(&attempt.attributes, "hookline.endpoint"),
+            Some(door.id.clone())
+        );
     }
     assert!(first.links.is_empty());
     assert_eq!(second.links.len(), 1, "a retry is linked");
@@ -121,17 +139,71 @@ async fn one_trace_leads_from_the_producer_through_each_attempt_to_the_receiver(
         [UNSAMPLED, UNSAMPLED],
         "handed on as it came"
     );
-    let dump = collector.dump();
-    assert!(!dump.contains("evt-unsampled"), "what isn't sampled makes no spans");
-    for hidden in [PAYLOAD, "secret-path", door.secret.trim_start_matches("whsec_")] {
-        assert!(!dump.contains(hidden), "a span shows {hidden}");
-    }
+    assert!(
+        !collector.traces_as_text().contains("evt-unsampled"),
+        "what isn't sampled makes no spans"
+    );
     let metrics = rest.metrics().await.expect("metrics");
     assert!(
         metrics.contains("hookline_otel_spans_total{result=\"exported\"} 6"),
         "{metrics}"
     );
     stage.strike(vec![rest]).await.expect("ends in order");
+    assert_logs_name_what_they_are_about(&collector, &door, &[first, second]);
+    assert_metrics_are_those_of_the_process(&collector, &metrics);
+    let dump = collector.dump();
+    for hidden in [PAYLOAD, "secret-path", door.secret.trim_start_matches("whsec_")] {
+        assert!(!dump.contains(hidden), "the collector is shown {hidden}");
+    }
+}
+
+/// Each attempt's record has its ids, and the trace and span of the attempt when there is one.
+fn assert_logs_name_what_they_are_about(collector: &Collector, door: &Door, attempts: &[&Span]) {
+    let records = collector.log_records();
+    let of_event = |event: &str| {
+        let of_it = |(_, record): &&(_, LogRecord)| attribute(&record.attributes, "event").as_deref() == Some(event);
+        records.iter().filter(of_it).collect::<Vec<_>>()
+    };
+    let sampled = of_event("evt-sampled");
+    assert_eq!(sampled.len(), attempts.len(), "{sampled:?}");
+    for ((scope, record), attempt) in sampled.into_iter().zip(attempts) {
+        assert!(scope.starts_with("dispatcher"), "{scope}");
+        assert_eq!(record.severity_text, "DEBUG");
+        assert_eq!(attribute(&record.attributes, "endpoint"), Some(door.id.clone()));
+        let delivery = attribute(&record.attributes, "delivery");
+        assert_eq!(delivery, attribute(&attempt.attributes, "hookline.delivery"));
+        assert_eq!(
+            (&record.trace_id, &record.span_id),
+            (&attempt.trace_id, &attempt.span_id)
+        );
+    }
+    let unsampled = of_event("evt-unsampled");
+    assert!(!unsampled.is_empty() && unsampled.iter().all(|(_, record)| record.trace_id.is_empty()));
+}
+
+/// The last export has every metric that `/metrics` showed, with what was counted.
+fn assert_metrics_are_those_of_the_process(collector: &Collector, shown: &str) {
+    let delivered = |exported: &Vec<Metric>| {
+        let metric = exported
+            .iter()
+            .find(|metric| metric.name == "hookline_deliveries_total")?;
+        let Some(Data::Sum(sum)) = &metric.data else {
+            return None;
+        };
+        let has = |point: &&NumberDataPoint| attribute(&point.attributes, "outcome").as_deref() == Some("delivered");
+        sum.data_points.iter().find(has)?.value
+    };
+    let exports = collector.metrics();
+    let last = exports
+        .iter()
+        .rfind(|exported| delivered(exported) == Some(Number::AsInt(3)));
+    let last = last.expect("the last export has all deliveries");
+    for name in shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+    {
+        assert!(last.iter().any(|metric| metric.name == name), "{name} is not exported");
+    }
 }
 
 #[tokio::test]
