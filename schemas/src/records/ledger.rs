@@ -30,6 +30,9 @@ pub struct LedgerRequest {
     /// The wanted entity; absent: remove it.
     #[serde(with = "serde_bytes")]
     pub entity: Option<Vec<u8>>,
+    /// What whoever asks would answer its caller, encrypted; the clerk copies it into the outcome.
+    #[serde(with = "serde_bytes")]
+    pub answer: Option<Vec<u8>>,
 }
 
 /// What became of a request, in `ledger.outcomes`. Key: the request id.
@@ -45,4 +48,7 @@ pub struct LedgerOutcome {
     /// When refused: `conflict`, `invalid`, `not_found`, `quota`, `exists`.
     pub code: Option<String>,
     pub message: Option<String>,
+    /// The answer that the request came with, encrypted: every repeat of the request gets the first one's.
+    #[serde(with = "serde_bytes")]
+    pub answer: Option<Vec<u8>>,
 }

@@ -96,8 +96,8 @@ fn todays_schemas_and_released_ones_read_each_other() {
 #[test]
 fn the_ledgers_envelope_is_frozen() {
     assert_eq!(LedgerEntry::fingerprint(), 0x030d_7e3c_1ad8_5c07);
-    assert_eq!(LedgerRequest::fingerprint(), 0x796f_0267_9e74_5801);
-    assert_eq!(LedgerOutcome::fingerprint(), 0x4c74_678d_f73f_e9dc);
+    assert_eq!(LedgerRequest::fingerprint(), 0xdf36_4250_6513_6a9f);
+    assert_eq!(LedgerOutcome::fingerprint(), 0x1a38_ac01_c47a_1e3b);
     assert_eq!(SchemaEntry::fingerprint(), 0x3218_99a7_2d0f_549d);
 }
 

@@ -257,6 +257,7 @@ impl Example for LedgerRequest {
         Self {
             expected_version: Some(0),
             entity: Some(encode(&Tenant::full()).expect("a tenant")),
+            answer: Some(vec![1, 2, 3]),
             ..Self::bare()
         }
     }
@@ -268,6 +269,7 @@ impl Example for LedgerRequest {
             id: text("org_1"),
             expected_version: None,
             entity: None,
+            answer: None,
         }
     }
 }
@@ -277,6 +279,7 @@ impl Example for LedgerOutcome {
         Self {
             code: some("conflict"),
             message: some("version 3, not 2"),
+            answer: Some(vec![4, 5]),
             ..Self::bare()
         }
     }
@@ -289,6 +292,7 @@ impl Example for LedgerOutcome {
             ledger_offset: 12,
             code: None,
             message: None,
+            answer: None,
         }
     }
 }

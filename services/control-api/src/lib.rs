@@ -1,89 +1,72 @@
-//! Role `api`. For now it holds the clerk, or stands ready to; the REST API comes with a later version.
+//! Role `api`: the HTTP API, and the clerk or a candidate for its office.
 //!
-//! Ready means: the ledger's end was read just now, and a clerk has founded the installation, whichever process that is.
-//! Deliberately not here: how changes are decided (`ledger`), and the admin listener (`runtime`).
+//! `native` and `tenant_api` are the two APIs that tenants use, over the same ledger; `auth`, `body`, `query`, `once` and
+//! `precondition` are what their routes take requests by; `endpoints` is what both do. Ready means: the ledger's end was
+//! read just now, and a clerk has founded the installation, whichever process that is.
+//!
+//! Deliberately not here: how changes are decided (`ledger`), what may be set on an endpoint (`endpoint-settings`), and the
+//! admin listener (`runtime`).
 
-use kafka_log::Connection;
-use ledger::{Clerk, ClerkOptions, Ledger};
-use runtime::{CancellationToken, readiness::Readiness};
-use std::{
-    convert::Infallible,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+mod answer;
+mod auth;
+mod body;
+mod endpoints;
+mod error;
+mod native;
+mod notes;
+mod observe;
+mod once;
+mod page;
+mod path;
+mod precondition;
+mod query;
+mod rate;
+mod router;
+mod server;
+mod service;
+mod state;
+mod tenant_api;
 
-/// How often it is looked whether this process is ready.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// A look that takes longer means that Kafka is gone.
-const LOOK_PATIENCE: Duration = Duration::from_secs(8);
+pub use rate::Rate;
+pub use server::ListenError;
+pub use service::{Error, Service};
+
+use ledger::{ClerkOptions, Keyring};
+use std::{fmt, net::SocketAddr};
 
 /// Settings of the role.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     pub clerk: ClerkOptions,
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// In clear.
+    pub operator_key: String,
+    /// Seals secrets, and opens header values.
+    pub keyring: Keyring,
+    /// What endpoints' URLs are judged by.
+    pub egress: egress::Options,
+    pub delivery: DeliveryDefaults,
+    /// How often a key may ask.
+    pub rate: Rate,
 }
 
-/// Why the role ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Ledger(#[from] ledger::Error),
-}
-
-impl Error {
-    /// True when starting the same thing again may help.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Error::Ledger(error) => error.is_retryable(),
-        }
+/// Without the operator's key.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("delivery", &self.delivery)
+            .field("rate", &self.rate)
+            .finish_non_exhaustive()
     }
 }
 
-/// The role.
-#[derive(Debug)]
-pub struct Service;
-
-impl Service {
-    /// Runs until `shutdown`; then finishes the batch under way and leaves the group, so that another process is the
-    /// clerk at once. `ledger` must have been started with secrets.
-    ///
-    /// # Errors
-    /// What an operator must mend, such as a changed `kafka.lanes`.
-    pub async fn run(
-        connection: &Connection,
-        options: Options,
-        ledger: Ledger,
-        readiness: &Readiness,
-        shutdown: CancellationToken,
-    ) -> Result<(), Error> {
-        let kafka = readiness.register("kafka");
-        let installed = readiness.register("installation in the ledger");
-        let ended = tokio::select! {
-            ended = Clerk::run(connection, &ledger, options.clerk, shutdown) => ended,
-            never = watch(&ledger, &kafka, &installed) => match never {},
-        };
-        kafka.store(false, Ordering::Release);
-        installed.store(false, Ordering::Release);
-        Ok(ended?)
-    }
-}
-
-/// Keeps both checks true to what is.
-async fn watch(ledger: &Ledger, kafka: &AtomicBool, installed: &AtomicBool) -> Infallible {
-    let mut looks = interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let answer = timeout(LOOK_PATIENCE, ledger.barrier()).await;
-        let answered = matches!(answer, Ok(Ok(_)));
-        if kafka.swap(answered, Ordering::AcqRel) && !answered {
-            let error = match answer {
-                Ok(Err(error)) => error.to_string(),
-                _ => format!("no answer within {LOOK_PATIENCE:?}"),
-            };
-            tracing::error!(error, "the ledger's end can't be read: not ready until it can");
-        }
-        installed.store(ledger.view().installation().is_some(), Ordering::Release);
-    }
+/// What an endpoint has unless it says otherwise.
+#[derive(Debug, Clone)]
+pub struct DeliveryDefaults {
+    pub header_prefix: String,
+    pub max_in_flight: i64,
+    pub timeout_sec: i64,
+    pub retry_schedule_sec: Vec<i64>,
 }

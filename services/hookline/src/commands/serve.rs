@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Role {
-    /// Decides changes of configuration (the clerk), probes and metrics; the REST API comes with a later version
+    /// The HTTP API; decides changes of configuration (the clerk)
     Api,
     /// Turns events into deliveries
     Fanout,
@@ -160,7 +160,7 @@ impl Plan {
             connection,
             ledger,
         };
-        process.start(self, readiness)?;
+        process.start(self, readiness).await?;
         process.watch_schemas();
         process.supervisor.join().await?;
         Ok(())
@@ -176,36 +176,31 @@ struct Process {
 }
 
 impl Process {
-    fn start(&mut self, plan: Plan, readiness: &Readiness) -> anyhow::Result<()> {
+    async fn start(&mut self, plan: Plan, readiness: &Readiness) -> anyhow::Result<()> {
         let config = plan.config;
+        let keyring = || plan.keyring.clone().context("this role needs secrets.key");
         for role in plan.roles {
             match role {
-                Role::Api => self.start_api(&config, readiness),
+                Role::Api => self.start_api(&config, keyring()?, readiness).await?,
                 Role::Fanout => self.start_fanout(&config),
                 Role::Scheduler => self.start_scheduler(&config),
-                Role::Dispatcher => {
-                    let keyring = plan.keyring.clone().context("the dispatcher needs secrets.key")?;
-                    self.start_dispatcher(&config, keyring);
-                }
+                Role::Dispatcher => self.start_dispatcher(&config, keyring()?),
                 Role::History | Role::All => {}
             }
         }
         Ok(())
     }
 
-    fn start_api(&mut self, config: &Config, readiness: &Readiness) {
-        tracing::info!(
-            listen = %config.api.listen,
-            "the REST API comes with a later version: nothing listens there"
-        );
-        let options = control_api::Options {
-            clerk: options::clerk(config),
-        };
+    /// Binds `api.listen` at once, so that a taken address ends the start.
+    async fn start_api(&mut self, config: &Config, keyring: Keyring, readiness: &Readiness) -> anyhow::Result<()> {
+        let service = control_api::Service::bind(options::api(config, keyring)?).await?;
+        tracing::info!(listen = %service.local_addr()?, "the HTTP API listens");
         let (connection, ledger, stop) = self.for_role();
-        let readiness = readiness.clone();
+        let (readiness, writer) = (readiness.clone(), self.schemas.writer.clone());
         self.supervisor.spawn("api", async move {
-            control_api::Service::run(&connection, options, ledger, &readiness, stop).await
+            service.run(&connection, ledger, writer, &readiness, stop).await
         });
+        Ok(())
     }
 
     fn for_role(&self) -> (Connection, Ledger, CancellationToken) {

@@ -124,13 +124,19 @@ pub const KEYS: &[Key] = &[
         "api.listen",
         Form::Text(checks::address),
         Some("\"127.0.0.1:8080\""),
-        "REST API and console (nothing listens there yet: they come with a later version)",
+        "REST API",
     ),
     key(
         "api.operator_key",
         Form::Secret(checks::not_empty),
         None,
         "bearer key of the operator, required for role api",
+    ),
+    key(
+        "api.rate_per_sec",
+        Form::Integer(1, 1_000_000),
+        Some("100"),
+        "requests a second with one API key, in one process; twice as many may come at once",
     ),
     key(
         "admin.listen",

@@ -5,6 +5,7 @@ use super::sources::Source;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Everything that this version obeys.
@@ -63,6 +64,7 @@ pub struct Secrets {
 pub struct Api {
     pub listen: SocketAddr,
     pub operator_key: Option<Secret>,
+    pub rate_per_sec: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

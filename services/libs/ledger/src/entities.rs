@@ -47,6 +47,13 @@ pub fn new_api_key(tenant: &str, scopes: Vec<String>, expires_at_ms: Option<i64>
     (key, plain)
 }
 
+/// Whether a text could be an API key in clear, by its form alone.
+#[must_use]
+pub fn is_key_shaped(text: &str) -> bool {
+    let digits = text.strip_prefix(API_KEY_PREFIX).unwrap_or_default();
+    digits.len() == 2 * API_KEY_BYTES && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 /// SHA-256 of an API key in clear, lowercase hex: what [`crate::View::key_by_hash`] wants. The key is 32 random bytes, so a
 /// slow hash would protect nothing.
 #[must_use]

@@ -5,6 +5,7 @@
 //! anywhere. Deliberately not here: who may ask for a change (the API and the CLI), what an event type or a filter means
 //! (`event-model`), and what is done with an endpoint.
 
+pub mod backup;
 mod barrier;
 mod clerk;
 pub mod entities;
@@ -23,9 +24,10 @@ pub use entity::{Change, Entity, Kind, UnknownKind, Versioned};
 pub use error::{Error, WriteError};
 pub use follow::Ledger;
 pub use keyring::{Keyring, KeyringError};
+pub use rules::{Unfit, check};
 pub use secrets::{
     RekeyError, make_signing_key, open_headers, open_signing_keys, open_signing_secrets, rekey, rotate_secret,
     seal_header, seal_signing_secret,
 };
 pub use view::View;
-pub use writer::Writer;
+pub use writer::{Decided, Writer};

@@ -17,6 +17,8 @@ pub(crate) struct Refusal {
     pub message: String,
     /// The version that the entity has, with `conflict`.
     pub version: i64,
+    /// The field that is wrong, by the HTTP contract's name; empty: the whole.
+    pub field: &'static str,
 }
 
 impl Refusal {
@@ -25,6 +27,7 @@ impl Refusal {
             code,
             message: message.into(),
             version: 0,
+            field: "",
         }
     }
 
@@ -42,6 +45,27 @@ impl From<Refusal> for WriteError {
     }
 }
 
+/// What is wrong with an entity by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unfit {
+    /// The field, by the HTTP contract's name; empty: the whole.
+    pub field: &'static str,
+    pub message: String,
+}
+
+/// Whether the clerk would take an entity, as far as it rests on nothing else: limits, formats, and what this version
+/// supports. [`crate::Writer`] checks the same before it asks.
+///
+/// # Errors
+/// [`Unfit`], with the first field that is wrong.
+pub fn check(entity: &Entity) -> Result<(), Unfit> {
+    check_shape(entity).map_err(|refusal| Unfit {
+        field: refusal.field,
+        message: refusal.message,
+    })
+}
+
 pub(crate) type Checked = Result<(), Refusal>;
 
 /// An `Err` with this message unless the condition holds.
@@ -51,6 +75,11 @@ pub(crate) fn require(condition: bool, message: impl FnOnce() -> String) -> Chec
     } else {
         Err(Refusal::invalid(message()))
     }
+}
+
+/// Says which field it is about.
+pub(crate) fn about(field: &'static str, checked: Checked) -> Checked {
+    checked.map_err(|refusal| Refusal { field, ..refusal })
 }
 
 pub(crate) fn one_of(field: &str, value: &str, allowed: &[&str]) -> Checked {

@@ -8,7 +8,7 @@ use schemas::{
     ApiKey, Endpoint, EventType, Installation, Job, Tenant,
     codec::{self, Fingerprint, OwnSchemas, WriterSchemas},
 };
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
 type Map<T> = OrdMap<Arc<str>, Versioned<T>>;
 type Index = OrdMap<Arc<str>, OrdSet<Arc<str>>>;
@@ -60,6 +60,20 @@ impl View {
     pub fn endpoints_of(&self, tenant: &str) -> impl Iterator<Item = &Versioned<Endpoint>> {
         let ids = self.endpoints_by_tenant.get(tenant);
         ids.into_iter().flatten().filter_map(|id| self.endpoints.get(id))
+    }
+
+    /// A tenant's endpoints, newest first, markers of deleted ones included; with `before`, those that are older than the
+    /// endpoint of this id, whether it exists or not.
+    pub fn newest_endpoints_of(
+        &self,
+        tenant: &str,
+        before: Option<&str>,
+    ) -> impl Iterator<Item = &Versioned<Endpoint>> {
+        let ids = self.endpoints_by_tenant.get(tenant);
+        let range = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
+        ids.into_iter()
+            .flat_map(move |ids| ids.range::<_, str>(range).rev())
+            .filter_map(|id| self.endpoints.get(id))
     }
 
     /// Endpoints, not deleted, that have a topic of their own.

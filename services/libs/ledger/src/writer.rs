@@ -62,13 +62,34 @@ impl Writer {
         entity: Entity,
         expected_version: Option<i64>,
     ) -> Result<i64, WriteError> {
+        self.put_with_answer(request_id, entity, expected_version, None)
+            .await
+            .map(|decided| decided.result)?
+    }
+
+    /// As [`Writer::put_with_request_id`]. `answer` is what the caller would be told, encrypted. Whoever repeats the
+    /// request id within 24 h, in whatever process, gets the answer that came with the first request, also when that was
+    /// refused. (As far as the clerk remembers: its last 100,000 outcomes, with 64 MiB of answers.)
+    ///
+    /// # Errors
+    /// When nothing was decided, or it isn't known what.
+    pub async fn put_with_answer(
+        &self,
+        request_id: &str,
+        entity: Entity,
+        expected_version: Option<i64>,
+        answer: Option<Vec<u8>>,
+    ) -> Result<Decided, WriteError> {
         rules::check_shape(&entity).map_err(WriteError::from)?;
         let bytes = entity.encode().map_err(|e| WriteError::Encode(e.to_string()))?;
         if entity.kind() != Kind::Schema {
             self.know_schema(&bytes).await?;
         }
-        self.ask(request_id, entity.kind(), entity.id(), expected_version, Some(bytes))
-            .await
+        let request = LedgerRequest {
+            answer,
+            ..wanted(request_id, entity.kind(), entity.id(), expected_version, Some(bytes))
+        };
+        self.ask(request).await
     }
 
     /// Removes an entity. An endpoint isn't removed but put with status `deleted`.
@@ -85,7 +106,8 @@ impl Writer {
         id: &str,
         expected_version: Option<i64>,
     ) -> Result<(), WriteError> {
-        self.ask(request_id, kind, id, expected_version, None).await.map(drop)
+        let request = wanted(request_id, kind, id, expected_version, None);
+        self.ask(request).await?.result.map(drop)
     }
 
     /// Puts the schemas of all records that this build writes into the ledger, where they are missing: before a process
@@ -117,10 +139,8 @@ impl Writer {
         };
         let entity = Entity::from(entry);
         let bytes = entity.encode().map_err(|e| WriteError::Encode(e.to_string()))?;
-        match self
-            .ask(&new_request_id(), Kind::Schema, entity.id(), Some(0), Some(bytes))
-            .await
-        {
+        let request = wanted(&new_request_id(), Kind::Schema, entity.id(), Some(0), Some(bytes));
+        match self.ask(request).await?.result {
             Ok(_) => Ok(()),
             // Another process was first.
             Err(WriteError::Refused { code, .. }) if code == "exists" => Ok(()),
@@ -128,26 +148,11 @@ impl Writer {
         }
     }
 
-    async fn ask(
-        &self,
-        request_id: &str,
-        kind: Kind,
-        id: &str,
-        expected_version: Option<i64>,
-        entity: Option<Vec<u8>>,
-    ) -> Result<i64, WriteError> {
-        let request = LedgerRequest {
-            request_id: request_id.to_owned(),
-            requested_at_ms: runtime::clock::now_ms(),
-            kind: kind.as_str().to_owned(),
-            id: id.to_owned(),
-            expected_version,
-            entity,
-        };
+    async fn ask(&self, request: LedgerRequest) -> Result<Decided, WriteError> {
         let value = codec::encode(&request).map_err(|e| WriteError::Encode(e.to_string()))?;
-        let record = Outgoing::new(&self.inner.topic, 0, kind.key(id), value);
+        let record = Outgoing::new(&self.inner.topic, 0, format!("{}/{}", request.kind, request.id), value);
         let deadline = Instant::now() + self.inner.timeout;
-        let mut expected = self.inner.outcomes.expect(request_id);
+        let mut expected = self.inner.outcomes.expect(&request.request_id);
         let decided = tokio::time::timeout_at(deadline, async {
             self.inner.producer.write(&record).await?;
             expected
@@ -159,16 +164,14 @@ impl Writer {
         self.conclude(outcome).await
     }
 
-    async fn conclude(&self, outcome: LedgerOutcome) -> Result<i64, WriteError> {
+    async fn conclude(&self, outcome: LedgerOutcome) -> Result<Decided, WriteError> {
         if outcome.accepted {
-            let seen = self
-                .inner
-                .ledger
-                .reach(outcome.ledger_offset + 1, VISIBLE_TIMEOUT)
-                .await;
-            return seen.map(|_| outcome.version).map_err(WriteError::Unseen);
+            let end = outcome.ledger_offset + 1;
+            let seen = self.inner.ledger.reach(end, VISIBLE_TIMEOUT).await;
+            seen.map_err(WriteError::Unseen)?;
         }
-        match outcome.code.as_deref() {
+        let result = match outcome.code.as_deref() {
+            _ if outcome.accepted => Ok(outcome.version),
             Some("conflict") => Err(WriteError::Conflict {
                 actual: outcome.version,
             }),
@@ -176,7 +179,38 @@ impl Writer {
                 code: code.unwrap_or("invalid").to_owned(),
                 message: outcome.message.unwrap_or_else(|| "refused without a reason".to_owned()),
             }),
-        }
+        };
+        Ok(Decided {
+            result,
+            answer: outcome.answer,
+        })
+    }
+}
+
+/// What the clerk decided.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The entity's new version, or why the change was refused.
+    pub result: Result<i64, WriteError>,
+    /// What the first request of this id came with.
+    pub answer: Option<Vec<u8>>,
+}
+
+fn wanted(
+    request_id: &str,
+    kind: Kind,
+    id: &str,
+    expected_version: Option<i64>,
+    entity: Option<Vec<u8>>,
+) -> LedgerRequest {
+    LedgerRequest {
+        request_id: request_id.to_owned(),
+        requested_at_ms: runtime::clock::now_ms(),
+        kind: kind.as_str().to_owned(),
+        id: id.to_owned(),
+        expected_version,
+        entity,
+        answer: None,
     }
 }
 

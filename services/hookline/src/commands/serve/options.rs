@@ -2,16 +2,18 @@
 
 use crate::config::{Config, Source, SourceStart};
 use crate::connect;
+use anyhow::Context as _;
+use control_api::Rate;
 use delivery_core::health::{AutoDisable, CircuitSettings};
 use fanout::StartAt;
 use kafka_log::Names;
-use ledger::ClerkOptions;
+use ledger::{ClerkOptions, Keyring};
 use std::time::Duration;
 
 /// Beside the timeout of the requests themselves: to write down what came of them.
 const DRAIN_BEYOND_TIMEOUT_SEC: u64 = 5;
 
-pub fn clerk(config: &Config) -> ClerkOptions {
+fn clerk(config: &Config) -> ClerkOptions {
     let mut options = ClerkOptions::new(connect::topic_settings(config));
     options.dedicated_limit = config.placement.dedicated_limit;
     options.instance_id.clone_from(&config.kafka.instance_id);
@@ -71,18 +73,41 @@ pub fn dispatcher(config: &Config) -> dispatcher::Options {
         },
         ..dispatcher::Options::default()
     };
-    options.egress.policy = connect::egress_policy(config);
-    options.egress.proxy.clone_from(&config.egress.proxy);
-    options.egress.ca_file.clone_from(&config.egress.ca_file);
+    options.egress = egress(config);
     options
-        .egress
-        .client_cert_file
-        .clone_from(&config.egress.client_cert_file);
-    options
-        .egress
-        .client_key_file
-        .clone_from(&config.egress.client_key_file);
-    options
+}
+
+fn egress(config: &Config) -> egress::Options {
+    let of = &config.egress;
+    egress::Options {
+        policy: connect::egress_policy(config),
+        proxy: of.proxy.clone(),
+        ca_file: of.ca_file.clone(),
+        client_cert_file: of.client_cert_file.clone(),
+        client_key_file: of.client_key_file.clone(),
+        ..egress::Options::default()
+    }
+}
+
+/// # Errors
+/// Without `api.operator_key`.
+pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Options> {
+    let delivery = &config.delivery;
+    let operator_key = config.api.operator_key.as_ref();
+    Ok(control_api::Options {
+        clerk: clerk(config),
+        listen: config.api.listen,
+        operator_key: operator_key.context("role api needs api.operator_key")?.reveal().to_owned(),
+        keyring,
+        egress: egress(config),
+        delivery: control_api::DeliveryDefaults {
+            header_prefix: delivery.header_prefix.clone(),
+            max_in_flight: i64::try_from(delivery.max_in_flight).unwrap_or(i64::MAX),
+            timeout_sec: i64::try_from(delivery.timeout_sec).unwrap_or(i64::MAX),
+            retry_schedule_sec: delivery.retry_schedule_sec.iter().map(|sec| i64::try_from(*sec).unwrap_or(i64::MAX)).collect(),
+        },
+        rate: Rate::per_sec(config.api.rate_per_sec),
+    })
 }
 
 pub fn scheduler(config: &Config, names: &Names) -> scheduler::Options {

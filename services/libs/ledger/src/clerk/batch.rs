@@ -196,6 +196,7 @@ fn accepted_outcome(request: &LedgerRequest, accepted: &Accepted, ledger_offset:
         ledger_offset,
         code: None,
         message: None,
+        answer: request.answer.clone(),
     }
 }
 
@@ -208,6 +209,7 @@ fn refused_outcome(request: &LedgerRequest, refusal: &Refusal, now_ms: i64) -> L
         ledger_offset: 0,
         code: Some(refusal.code.to_owned()),
         message: Some(refusal.message.clone()),
+        answer: request.answer.clone(),
     }
 }
 
@@ -224,6 +226,7 @@ mod tests {
             id: "key_1".into(),
             expected_version: Some(0),
             entity: None,
+            answer: None,
         };
         assert!(!is_too_old(&request, 1_000 + LONGEST_WAIT_MS));
         assert!(is_too_old(&request, 1_001 + LONGEST_WAIT_MS));

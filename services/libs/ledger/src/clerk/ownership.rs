@@ -163,6 +163,7 @@ impl Term<'_> {
                 id: entity.id().to_owned(),
                 expected_version: Some(0),
                 entity: Some(entity.encode().map_err(|e| Error::Encode(e.to_string()))?),
+                answer: None,
             })
         };
         let missing = codec::own_schemas()

@@ -1,6 +1,6 @@
 //! Limits of an endpoint (the HTTP contract's), and what a later version brings: refused, never accepted and ignored.
 
-use super::{Checked, Refusal, check_id, one_of, require};
+use super::{Checked, Refusal, about, check_id, one_of, require};
 use crate::{Keyring, entities::is_deleted};
 use schemas::{Endpoint, ResourceScopes};
 use signing::{PublicKey, Scheme};
@@ -20,6 +20,9 @@ const MAX_METADATA_NAME: usize = 40;
 const MAX_METADATA_VALUE: usize = 500;
 const MAX_RETRIES: usize = 20;
 const MAX_RETRY_SEC: i64 = 172_800;
+const MIN_RATE: f64 = 0.001;
+const MAX_RATE: f64 = 100_000.0;
+const MAX_BURST: i32 = 100_000;
 /// A topic's name has at most 249 characters: prefix and number share the rest.
 const MAX_ID: usize = 64;
 
@@ -31,11 +34,8 @@ pub(super) fn check(endpoint: &Endpoint) -> Checked {
     if is_deleted(endpoint) {
         return Ok(());
     }
-    one_of(
-        "status",
-        &endpoint.status,
-        &["active", "paused", "disabled", "auto_disabled"],
-    )?;
+    let statuses = ["active", "paused", "disabled", "auto_disabled"];
+    about("status", one_of("status", &endpoint.status, &statuses))?;
     check_supported(endpoint)?;
     check_texts(endpoint)?;
     check_limits(endpoint)?;
@@ -43,84 +43,104 @@ pub(super) fn check(endpoint: &Endpoint) -> Checked {
 }
 
 fn check_supported(endpoint: &Endpoint) -> Checked {
-    let later = |field: &str, value: &str, known: &[&str], now: &[&str]| {
-        one_of(field, value, known)?;
-        require(now.contains(&value), || {
-            format!("{field} {value:?} isn't supported yet; a later version brings it")
-        })
+    let later = |field: &'static str, value: &str, known: &[&str], now: &[&str]| {
+        let supported = || {
+            one_of(field, value, known)?;
+            require(now.contains(&value), || {
+                format!("{field} {value:?} isn't supported yet; a later version brings it")
+            })
+        };
+        about(field, supported())
     };
+    let known = |field: &'static str, value: &str, known: &[&str]| about(field, one_of(field, value, known));
     later("ordering", &endpoint.ordering, &["none", "endpoint"], &["none"])?;
     later("onExhausted", &endpoint.on_exhausted, &["skip", "block"], &["skip"])?;
-    one_of(
-        "envelope",
-        &endpoint.envelope,
-        &["standard", "event_payload", "cloudevents", "raw"],
-    )?;
-    one_of("signatureScheme", &endpoint.signature_scheme, &["v1", "v1a", "both"])?;
-    one_of("dialect", &endpoint.dialect, &["standard", "retry_all"])?;
-    one_of("placement", &endpoint.placement, &["auto", "dedicated", "shared"])
+    let envelopes = ["standard", "event_payload", "cloudevents", "raw"];
+    known("envelope", &endpoint.envelope, &envelopes)?;
+    known("signatureScheme", &endpoint.signature_scheme, &["v1", "v1a", "both"])?;
+    known("dialect", &endpoint.dialect, &["standard", "retry_all"])?;
+    known("placement", &endpoint.placement, &["auto", "dedicated", "shared"])
 }
 
 fn check_texts(endpoint: &Endpoint) -> Checked {
-    let url = &endpoint.url;
+    about("url", check_url(&endpoint.url))?;
+    let description = endpoint.description.as_deref().unwrap_or_default();
+    let fits = require(description.chars().count() <= MAX_DESCRIPTION, || {
+        format!("description has more than {MAX_DESCRIPTION} characters")
+    });
+    about("description", fits)?;
+    about("eventTypeFilters", check_filters(&endpoint.event_type_filters))?;
+    if let Some(ResourceScopes { vault_ids, matter_ids }) = &endpoint.resource_scopes {
+        about("resourceScopes.vaultIds", check_scoped_ids(vault_ids))?;
+        about("resourceScopes.matterIds", check_scoped_ids(matter_ids))?;
+    }
+    let fits = |(name, value): (&String, &String)| {
+        (1..=MAX_METADATA_NAME).contains(&name.chars().count()) && value.chars().count() <= MAX_METADATA_VALUE
+    };
+    let metadata = require(
+        endpoint.metadata.len() <= MAX_METADATA && endpoint.metadata.iter().all(fits),
+        || {
+            format!(
+                "metadata has at most {MAX_METADATA} entries of 1 to {MAX_METADATA_NAME} + {MAX_METADATA_VALUE} characters"
+            )
+        },
+    );
+    about("metadata", metadata)
+}
+
+fn check_url(url: &str) -> Checked {
     require(url.starts_with("https://") || url.starts_with("http://"), || {
         "url must begin with https:// (or http://, where egress.allow_http is set)".to_owned()
     })?;
+    // A parser of URLs would leave some of them out without a word.
+    require(!url.chars().any(|c| c.is_control() || c.is_whitespace()), || {
+        "url must not hold spaces or control characters; write them as %20 and so on".to_owned()
+    })?;
     require(url.chars().count() <= MAX_URL, || {
         format!("url has more than {MAX_URL} characters")
-    })?;
-    let description = endpoint.description.as_deref().unwrap_or_default();
-    require(description.chars().count() <= MAX_DESCRIPTION, || {
-        format!("description has more than {MAX_DESCRIPTION} characters")
-    })?;
-    let filters = &endpoint.event_type_filters;
+    })
+}
+
+fn check_filters(filters: &[String]) -> Checked {
     require((1..=MAX_FILTERS).contains(&filters.len()), || {
         format!("an endpoint has 1 to {MAX_FILTERS} filters")
     })?;
     require(
         filters.iter().all(|f| (1..=MAX_FILTER).contains(&f.chars().count())),
         || format!("a filter has 1 to {MAX_FILTER} characters"),
-    )?;
-    if let Some(ResourceScopes { vault_ids, matter_ids }) = &endpoint.resource_scopes {
-        for ids in [vault_ids, matter_ids] {
-            require(
-                ids.len() <= MAX_SCOPED_IDS && ids.iter().all(|id| id.chars().count() <= MAX_SCOPED_ID),
-                || format!("a resource scope has at most {MAX_SCOPED_IDS} ids of {MAX_SCOPED_ID} characters"),
-            )?;
-        }
-    }
-    let fits = |(name, value): (&String, &String)| {
-        name.chars().count() <= MAX_METADATA_NAME && value.chars().count() <= MAX_METADATA_VALUE
-    };
-    require(
-        endpoint.metadata.len() <= MAX_METADATA && endpoint.metadata.iter().all(fits),
-        || {
-            format!(
-                "metadata has at most {MAX_METADATA} entries of {MAX_METADATA_NAME} + {MAX_METADATA_VALUE} characters"
-            )
-        },
     )
+}
+
+fn check_scoped_ids(ids: &[String]) -> Checked {
+    let fits = |id: &String| (1..=MAX_SCOPED_ID).contains(&id.chars().count());
+    require(ids.len() <= MAX_SCOPED_IDS && ids.iter().all(fits), || {
+        format!("a resource scope has at most {MAX_SCOPED_IDS} ids of 1 to {MAX_SCOPED_ID} characters")
+    })
 }
 
 fn check_limits(endpoint: &Endpoint) -> Checked {
     if let Some(limit) = endpoint.rate_limit {
-        let sound = limit.per_second.is_finite() && limit.per_second > 0.0 && limit.burst >= 1;
-        require(sound, || {
-            "rateLimit needs perSecond above 0 and burst of at least 1".to_owned()
-        })?;
+        let sound = (MIN_RATE..=MAX_RATE).contains(&limit.per_second) && (1..=MAX_BURST).contains(&limit.burst);
+        let limits = require(sound, || {
+            format!("rateLimit needs perSecond of {MIN_RATE} to {MAX_RATE} and burst of 1 to {MAX_BURST}")
+        });
+        about("rateLimit", limits)?;
     }
-    require(endpoint.max_in_flight.is_none_or(|n| (1..=1000).contains(&n)), || {
-        "maxInFlight must be 1 to 1,000".to_owned()
-    })?;
-    require(endpoint.timeout_sec.is_none_or(|n| (1..=60).contains(&n)), || {
+    let in_flight = require(endpoint.max_in_flight.is_none_or(|n| (1..=1000).contains(&n)), || {
+        "maxInFlight must be 1 to 1000".to_owned()
+    });
+    about("maxInFlight", in_flight)?;
+    let timeout = require(endpoint.timeout_sec.is_none_or(|n| (1..=60).contains(&n)), || {
         "timeoutSec must be 1 to 60".to_owned()
-    })?;
+    });
+    about("timeoutSec", timeout)?;
     let sound = |schedule: &Vec<i64>| {
         schedule.len() <= MAX_RETRIES && schedule.iter().all(|sec| (0..=MAX_RETRY_SEC).contains(sec))
     };
-    require(endpoint.retry_schedule_sec.as_ref().is_none_or(sound), || {
+    let schedule = require(endpoint.retry_schedule_sec.as_ref().is_none_or(sound), || {
         format!("retrySchedule has at most {MAX_RETRIES} delays of 0 to {MAX_RETRY_SEC} seconds")
-    })
+    });
+    about("retrySchedule", schedule)
 }
 
 /// A scheme with `v1a` has a key pair, and a key pair its public half, in clear so that it can be shown.
@@ -161,6 +181,10 @@ fn check_secrets(endpoint: &Endpoint) -> Checked {
         || "a previous secret needs a time at which it expires".to_owned(),
     )?;
     check_signing_key(endpoint)?;
+    about("headers", check_headers(endpoint))
+}
+
+fn check_headers(endpoint: &Endpoint) -> Checked {
     if endpoint.headers.len() > MAX_HEADERS {
         return Err(Refusal::invalid(format!(
             "an endpoint has at most {MAX_HEADERS} headers"

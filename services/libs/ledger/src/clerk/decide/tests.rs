@@ -21,6 +21,7 @@ fn request(entity: &Entity, expected_version: Option<i64>) -> LedgerRequest {
         id: entity.id().into(),
         expected_version,
         entity: Some(entity.encode().expect("an entity encodes")),
+        answer: None,
     }
 }
 

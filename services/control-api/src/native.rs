@@ -1,0 +1,21 @@
+//! The native API, `/webhooks/v1`: camelCase JSON. Each file below is one resource.
+
+pub(crate) mod endpoints;
+
+use crate::state::Api;
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/endpoints", post(endpoints::create::create).get(endpoints::read::list))
+        .route(
+            "/endpoints/{id}",
+            get(endpoints::read::get)
+                .patch(endpoints::change::update)
+                .delete(endpoints::change::delete),
+        )
+        .route("/endpoints/{id}/rotate_secret", post(endpoints::change::rotate_secret))
+}
