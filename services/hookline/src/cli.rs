@@ -1,6 +1,6 @@
 //! The command line: which commands there are. What each takes stands beside it in `commands/`.
 
-use crate::commands::{config, dlq, endpoint, event, key, serve, tenant, topics};
+use crate::commands::{completions, config, dlq, doctor, endpoint, event, key, ledger, listen, serve, tenant, topics};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +42,15 @@ pub enum Command {
     /// Dead letters: see what could not be delivered, and send it again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Back up and restore the configuration: tenants, keys, endpoints, event types
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Receive deliveries on this machine, verify their signatures, and show what arrives
+    Listen(listen::Listen),
+    /// Check brokers, topics, access, secrets, clocks and egress policy, and say what to do
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell
+    Completions(completions::Completions),
     /// Encrypt every secret with the present secrets.key, so that secrets.previous_keys can go
     Rekey,
 }

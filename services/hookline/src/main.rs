@@ -1,6 +1,7 @@
 //! The `hookline` binary: reads the command line, runs one command, and turns what came of it into an exit status.
 //! Commands are in `commands/`, one file a group; configuration is in `config/`; the roles are crates of their own.
 
+mod api;
 mod cli;
 mod commands;
 mod config;

@@ -27,11 +27,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     connect::keyring(config)?;
     for source in config.sources() {
         if source.trusts_its_writers() {
-            eprintln!(
-                "note: topic {} takes the tenant from a {}, so everyone who can write to it may speak for every tenant; \
-                 restrict it by ACLs, or set tenant = \"fixed:<id>\"",
-                source.topic, source.tenant
-            );
+            eprintln!("note: {}", source.warning());
         }
     }
     if config.api.operator_key.is_none() {

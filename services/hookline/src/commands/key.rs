@@ -1,11 +1,14 @@
-//! `hookline key`: makes, lists and revokes API keys. A key is printed once, when it is made.
+//! `hookline key`: makes, lists and revokes API keys, over the operator's API or, with `--direct`, over Kafka. A key is
+//! printed once, when it is made.
 
 use super::DirectFlag;
+use crate::api::{self, As};
 use crate::config::Config;
 use crate::connect::Direct;
 use crate::failure::Usage;
 use crate::output::{self, OutputFlag, Row};
 use anyhow::bail;
+use api_client::{Client, NewKey};
 use clap::Subcommand;
 use ledger::{Entity, Kind};
 use schemas::ApiKey;
@@ -29,6 +32,9 @@ pub enum Command {
     Revoke {
         /// key_…
         id: String,
+        /// Whose key it is; all tenants' keys are looked through when it is left out
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
         #[command(flatten)]
         direct: DirectFlag,
     },
@@ -54,8 +60,11 @@ pub struct Create {
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     match command {
         Command::Create(create) => create.run(config).await,
-        Command::List { tenant, direct, output } => {
-            direct.require()?;
+        Command::List { tenant, direct, output } if !direct.direct => {
+            let keys = api::client(config, As::Operator)?.keys(&tenant).await?;
+            output::list(output.output, &keys)
+        }
+        Command::List { tenant, output, .. } => {
             let view = Direct::start(config).await?.ledger.view();
             if view.tenant(&tenant).is_none() {
                 bail!("there is no tenant {tenant}; `hookline tenant list --direct` shows those that there are");
@@ -63,10 +72,21 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
             let rows: Vec<_> = view.keys_of(&tenant).map(|key| Shown::new(key)).collect();
             output::list(output.output, &rows)
         }
-        Command::Revoke { id, direct } => {
-            direct.require()?;
+        Command::Revoke { id, tenant, direct } if !direct.direct => {
+            let client = api::client(config, As::Operator)?;
+            let tenant = match tenant {
+                Some(tenant) => tenant,
+                None => owner(&client, &id).await?,
+            };
+            client.revoke_key(&tenant, &id).await?;
+            output::line(format!("key {id} was revoked"))
+        }
+        Command::Revoke { id, tenant, .. } => {
             let direct = Direct::start(config).await?;
-            let Some(version) = direct.ledger.view().key(&id).map(|key| key.version) else {
+            let view = direct.ledger.view();
+            let key = view.key(&id);
+            let key = key.filter(|key| tenant.as_ref().is_none_or(|tenant| key.tenant == *tenant));
+            let Some(version) = key.map(|key| key.version) else {
                 bail!("there is no key {id}; `hookline key list --direct --tenant …` shows those that there are");
             };
             direct.writer.remove(Kind::Key, &id, Some(version)).await?;
@@ -75,9 +95,18 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     }
 }
 
+/// The tenant that has this key.
+async fn owner(client: &Client, id: &str) -> anyhow::Result<String> {
+    for tenant in client.tenants().await? {
+        if client.keys(&tenant.id).await?.iter().any(|key| key.id == id) {
+            return Ok(tenant.id);
+        }
+    }
+    bail!("there is no key {id}; `hookline key list --tenant …` shows those that there are")
+}
+
 impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
-        self.direct.require()?;
         let now_ms = runtime::clock::now_ms();
         let expires_at_ms = self
             .expires_at
@@ -86,6 +115,17 @@ impl Create {
             .transpose()?;
         if expires_at_ms.is_some_and(|at| at <= now_ms) {
             return Err(Usage::error("--expires-at has passed already"));
+        }
+        if !self.direct.direct {
+            let wanted = NewKey {
+                scopes: self.scopes,
+                expires_at: expires_at_ms.map(output::time),
+            };
+            let client = api::client(config, As::Operator)?;
+            let (key, plain) = client.create_key(&self.tenant, &wanted).await?;
+            let mut shown = serde_json::to_value(&key)?;
+            shown["key"] = plain.as_str().into();
+            return output::one(self.output.output, &shown, &made(&key.id, &plain));
         }
         let direct = Direct::start(config).await?;
         if direct.ledger.view().tenant(&self.tenant).is_none() {
@@ -99,9 +139,12 @@ impl Create {
         direct.writer.put(Entity::from(key.clone()), Some(0)).await?;
         let mut shown = Shown::new(&key);
         shown.key = Some(plain.clone());
-        let text = format!("key {} was made; it is shown this once:\n{plain}\n", key.id);
-        output::one(self.output.output, &shown, &text)
+        output::one(self.output.output, &shown, &made(&key.id, &plain))
     }
+}
+
+fn made(id: &str, plain: &str) -> String {
+    format!("key {id} was made; it is shown this once:\n{plain}\n")
 }
 
 /// Unix milliseconds of an RFC 3339 time.
@@ -137,11 +180,25 @@ impl Shown {
     }
 }
 
+const HEADERS: [&str; 4] = ["ID", "SCOPES", "EXPIRES", "CREATED"];
+
+fn cells(id: &str, scopes: &[String], expires_at: Option<&str>, created_at: &str) -> Vec<String> {
+    let expires = expires_at.unwrap_or("never");
+    [id, &scopes.join(","), expires, created_at].map(str::to_owned).to_vec()
+}
+
 impl Row for Shown {
-    const HEADERS: &'static [&'static str] = &["ID", "SCOPES", "EXPIRES", "CREATED"];
+    const HEADERS: &'static [&'static str] = &HEADERS;
 
     fn cells(&self) -> Vec<String> {
-        let expires = self.expires_at.clone().unwrap_or_else(|| "never".to_owned());
-        vec![self.id.clone(), self.scopes.join(","), expires, self.created_at.clone()]
+        cells(&self.id, &self.scopes, self.expires_at.as_deref(), &self.created_at)
+    }
+}
+
+impl Row for api_client::Key {
+    const HEADERS: &'static [&'static str] = &HEADERS;
+
+    fn cells(&self) -> Vec<String> {
+        cells(&self.id, &self.scopes, self.expires_at.as_deref(), &self.created_at)
     }
 }

@@ -1,10 +1,12 @@
-//! `hookline tenant`: makes and lists tenants.
+//! `hookline tenant`: makes and lists tenants, over the operator's API or, with `--direct`, over Kafka.
 
 use super::DirectFlag;
+use crate::api::{self, As};
 use crate::config::Config;
 use crate::connect::Direct;
 use crate::failure::Usage;
 use crate::output::{self, OutputFlag, Row};
+use api_client::{NewTenant, Quotas};
 use clap::Subcommand;
 use ledger::Entity;
 use schemas::Tenant;
@@ -40,9 +42,9 @@ pub struct Create {
     /// Prefix of its deliveries' headers, such as case-webhook-
     #[arg(long)]
     header_prefix: Option<String>,
-    /// Most endpoints that it may have
-    #[arg(long, default_value_t = ledger::entities::DEFAULT_ENDPOINT_QUOTA, value_parser = clap::value_parser!(i64).range(0..))]
-    max_endpoints: i64,
+    /// Most endpoints that it may have; 1000 when left out
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
+    max_endpoints: Option<i64>,
     #[command(flatten)]
     direct: DirectFlag,
     #[command(flatten)]
@@ -52,8 +54,11 @@ pub struct Create {
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     match command {
         Command::Create(create) => create.run(config).await,
-        Command::List { direct, output } => {
-            direct.require()?;
+        Command::List { direct, output } if !direct.direct => {
+            let tenants = api::client(config, As::Operator)?.tenants().await?;
+            output::list(output.output, &tenants)
+        }
+        Command::List { output, .. } => {
             let view = Direct::start(config).await?.ledger.view();
             let rows: Vec<_> = view.tenants().map(|tenant| Shown::new(tenant)).collect();
             output::list(output.output, &rows)
@@ -63,7 +68,6 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
 
 impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
-        self.direct.require()?;
         let known: Vec<_> = schemas::catalogs::all().iter().map(|(name, _)| *name).collect();
         if let Some(unknown) = self.catalogs.iter().find(|catalog| !known.contains(&catalog.as_str())) {
             return Err(Usage::error(format!(
@@ -72,18 +76,34 @@ impl Create {
             )));
         }
         let name = self.name.or(self.name_flag).unwrap_or_default();
+        if !self.direct.direct {
+            let wanted = NewTenant {
+                id: self.id,
+                name,
+                catalogs: self.catalogs,
+                header_prefix: self.header_prefix,
+                quotas: self.max_endpoints.map(|endpoints| Quotas { endpoints }),
+            };
+            let made = api::client(config, As::Operator)?.create_tenant(&wanted).await?;
+            return show(self.output, &made, &made.id, &made.name);
+        }
         let mut tenant = ledger::entities::new_tenant(&name, self.catalogs, runtime::clock::now_ms());
         if let Some(id) = self.id {
             tenant.id = id;
         }
         tenant.header_prefix = self.header_prefix;
-        tenant.quotas.endpoints = self.max_endpoints;
+        if let Some(most) = self.max_endpoints {
+            tenant.quotas.endpoints = most;
+        }
         let direct = Direct::start(config).await?;
         direct.writer.put(Entity::from(tenant.clone()), Some(0)).await?;
-        let shown = Shown::new(&tenant);
-        let text = format!("tenant {} was made: {}\n", tenant.id, tenant.name);
-        output::one(self.output.output, &serde_json::json!({ "tenant": shown }), &text)
+        show(self.output, &Shown::new(&tenant), &tenant.id, &tenant.name)
     }
+}
+
+fn show(output: OutputFlag, tenant: &impl Serialize, id: &str, name: &str) -> anyhow::Result<()> {
+    let text = format!("tenant {id} was made: {name}\n");
+    output::one(output.output, &serde_json::json!({ "tenant": tenant }), &text)
 }
 
 #[derive(Serialize)]
@@ -124,17 +144,29 @@ impl Shown {
     }
 }
 
+const HEADERS: [&str; 5] = ["ID", "NAME", "CATALOGS", "HEADER PREFIX", "CREATED"];
+
+fn cells(id: &str, name: &str, catalogs: &[String], prefix: Option<&str>, created_at: &str) -> Vec<String> {
+    let prefix = prefix.unwrap_or("-");
+    [id, name, &catalogs.join(","), prefix, created_at]
+        .map(str::to_owned)
+        .to_vec()
+}
+
 impl Row for Shown {
-    const HEADERS: &'static [&'static str] = &["ID", "NAME", "CATALOGS", "HEADER PREFIX", "CREATED"];
+    const HEADERS: &'static [&'static str] = &HEADERS;
 
     fn cells(&self) -> Vec<String> {
-        let prefix = self.header_prefix.clone().unwrap_or_else(|| "-".to_owned());
-        vec![
-            self.id.clone(),
-            self.name.clone(),
-            self.catalogs.join(","),
-            prefix,
-            self.created_at.clone(),
-        ]
+        let prefix = self.header_prefix.as_deref();
+        cells(&self.id, &self.name, &self.catalogs, prefix, &self.created_at)
+    }
+}
+
+impl Row for api_client::Tenant {
+    const HEADERS: &'static [&'static str] = &HEADERS;
+
+    fn cells(&self) -> Vec<String> {
+        let prefix = self.header_prefix.as_deref();
+        cells(&self.id, &self.name, &self.catalogs, prefix, &self.created_at)
     }
 }

@@ -57,6 +57,15 @@ impl Source {
     pub fn trusts_its_writers(&self) -> bool {
         matches!(self.tenant_from(), TenantFrom::Header | TenantFrom::Field)
     }
+
+    /// What to say where it does.
+    pub fn warning(&self) -> String {
+        format!(
+            "topic {} takes the tenant from a {}, so everyone who can write to it may speak for every tenant; restrict it \
+             by ACLs, or set tenant = \"fixed:<id>\"",
+            self.topic, self.tenant
+        )
+    }
 }
 
 /// Every source in full, with what it left out.

@@ -86,7 +86,9 @@ pub struct ResourceScopes {
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
     pub per_second: f64,
-    pub burst: i32,
+    /// The rate, but at least 1, when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<i32>,
 }
 
 /// A new secret for an endpoint.

@@ -1,30 +1,18 @@
-//! The settings of an endpoint as flags: their ranges, and what they do to the endpoint. Ranges are http-api's; what the
-//! ledger refuses beyond them (quotas, lengths) the clerk says.
+//! The settings of an endpoint as flags, and how they are written. What they must be to be taken is `endpoint-settings`'
+//! business, here or in the API.
 
-use crate::config::{Config, Secret};
-use crate::connect;
+use crate::config::Secret;
 use crate::failure::Usage;
-use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
-use delivery_core::reserved_headers::is_reserved;
-use egress::{HeaderName, HeaderValue, IpNet, Policy};
-use event_model::{Catalogs, Envelope, filter};
-use ledger::Keyring;
-use schemas::{Endpoint, Limit, ResourceScopes, Tenant};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use endpoint_settings::{MAX_HEADERS, RateLimit, Settings, Status, parse_header};
+use event_model::Envelope;
+use schemas::ResourceScopes;
 use signing::Scheme;
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
 const MOST_RETRIES: usize = 20;
 const LONGEST_RETRY_SEC: i64 = 172_800;
-const MOST_HEADERS: usize = 20;
-const MOST_URL_CHARS: usize = 2048;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Status {
-    Active,
-    Paused,
-    Disabled,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Placement {
@@ -66,8 +54,8 @@ pub struct Fields {
     /// An event type, a prefix such as vault.ingest.*, or *; may be repeated
     #[arg(long = "filter", alias = "filters", value_name = "FILTER", value_delimiter = ',')]
     pub filters: Vec<String>,
-    /// active, paused or disabled
-    #[arg(long, value_enum)]
+    /// Whether deliveries are made (active), wait (paused) or are not made (disabled)
+    #[arg(long, value_parser = status())]
     pub status: Option<Status>,
     /// Most requests a second
     #[arg(long, value_name = "PER_SECOND", value_parser = positive)]
@@ -87,6 +75,9 @@ pub struct Fields {
     /// Which answers are retried: standard, or every one that is not 2xx (retry_all)
     #[arg(long, value_enum)]
     pub dialect: Option<Dialect>,
+    /// Whether a 410 disables the endpoint; when left out, as the dialect has it: standard true, retry_all false
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub disable_on_gone: Option<bool>,
     /// The body: standard, event_payload, cloudevents, or raw (the data alone)
     #[arg(long)]
     pub envelope: Option<Envelope>,
@@ -113,216 +104,108 @@ pub struct Fields {
     pub placement: Option<Placement>,
 }
 
-/// What a change is judged by.
-pub struct Judge<'a> {
-    policy: Policy,
-    catalogs: &'a Catalogs,
-    tenant: &'a Tenant,
-    /// Of the tenant's deliveries.
-    header_prefix: &'a str,
-}
-
-impl<'a> Judge<'a> {
-    pub fn new(config: &'a Config, catalogs: &'a Catalogs, tenant: &'a Tenant) -> Self {
-        let own_prefix = tenant.header_prefix.as_deref();
-        Self {
-            policy: connect::egress_policy(config),
-            catalogs,
-            tenant,
-            header_prefix: own_prefix.unwrap_or(&config.delivery.header_prefix),
-        }
-    }
-}
-
 impl Fields {
-    pub fn require_for_create(&self) -> anyhow::Result<()> {
+    /// For an endpoint that is to be made.
+    pub fn for_create(&self) -> anyhow::Result<Settings> {
         if self.url.is_none() || self.filters.is_empty() {
             return Err(Usage::error("an endpoint needs --url and at least one --filter"));
         }
-        self.check_counts()
+        self.settings(&[])
     }
 
-    pub fn require_for_update(&self, unset: &[Unset]) -> anyhow::Result<()> {
-        let nothing = self.url.is_none()
-            && self.filters.is_empty()
-            && self.status.is_none()
-            && self.rate.is_none()
-            && self.max_in_flight.is_none()
-            && self.timeout.is_none()
-            && self.retry_schedule.is_none()
-            && self.dialect.is_none()
-            && self.envelope.is_none()
-            && self.signature_scheme.is_none()
-            && self.vault_ids.is_empty()
-            && self.matter_ids.is_empty()
-            && self.headers.is_empty()
-            && self.description.is_none()
-            && self.metadata.is_empty()
-            && self.placement.is_none();
-        if nothing && unset.is_empty() {
+    /// For one that is there.
+    pub fn for_update(&self, unset: &[Unset]) -> anyhow::Result<Settings> {
+        let settings = self.settings(unset)?;
+        if settings.is_empty() {
             return Err(Usage::error(
                 "nothing to change was given; see `hookline endpoint update --help`",
             ));
         }
-        self.check_counts()
+        Ok(settings)
     }
 
-    fn check_counts(&self) -> anyhow::Result<()> {
-        if self.headers.len() > MOST_HEADERS {
-            return Err(Usage::error(format!("at most {MOST_HEADERS} --header are allowed")));
+    fn settings(&self, unset: &[Unset]) -> anyhow::Result<Settings> {
+        let name = |value: Option<&str>| value.map(str::to_owned);
+        let mut settings = Settings {
+            url: self.url.clone(),
+            event_type_filters: (!self.filters.is_empty()).then(|| self.filters.clone()),
+            description: self.description.clone().map(Some),
+            resource_scopes: self.resource_scopes().map(Some),
+            status: self.status,
+            headers: self.own_headers()?,
+            rate_limit: self.rate.map(|per_second| {
+                let burst = self.burst;
+                Some(RateLimit { per_second, burst })
+            }),
+            max_in_flight: self.max_in_flight.map(Some),
+            timeout_sec: self.timeout.map(Some),
+            retry_schedule_sec: self.retry_schedule.clone().map(|RetrySchedule(sec)| Some(sec)),
+            placement: self.placement.map(name_of),
+            envelope: name(self.envelope.map(Envelope::as_str)),
+            dialect: self.dialect.map(name_of),
+            disable_on_gone: self
+                .disable_on_gone
+                .or_else(|| self.dialect.map(|dialect| dialect == Dialect::Standard)),
+            signature_scheme: name(self.signature_scheme.map(Scheme::as_str)),
+            metadata: (!self.metadata.is_empty()).then(|| self.metadata.iter().cloned().collect()),
+            ..Settings::default()
+        };
+        for field in unset {
+            field.apply(&mut settings)?;
         }
-        self.own_headers().map(drop)
+        Ok(settings)
     }
 
-    fn own_headers(&self) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
-        let read = |flag: &Secret| header(flag.reveal()).map_err(|error| Usage::error(format!("--header: {error}")));
-        self.headers.iter().map(read).collect()
+    fn resource_scopes(&self) -> Option<ResourceScopes> {
+        let scopes = ResourceScopes {
+            vault_ids: self.vault_ids.clone(),
+            matter_ids: self.matter_ids.clone(),
+        };
+        (scopes != ResourceScopes::default()).then_some(scopes)
     }
 
-    /// Whether [`Self::apply`] needs the keyring.
-    pub fn seals(&self) -> bool {
-        !self.headers.is_empty() || self.signature_scheme.is_some_and(Scheme::has_v1a)
-    }
-
-    /// Does what the flags say. `keyring` is needed for headers and a key pair alone.
-    pub fn apply(&self, endpoint: &mut Endpoint, judge: &Judge<'_>, keyring: Option<&Keyring>) -> anyhow::Result<()> {
-        self.apply_what_matches(endpoint, judge)?;
-        self.apply_how_it_is_sent(endpoint);
-        if let Some(status) = self.status {
-            set_status(endpoint, status);
+    fn own_headers(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        if self.headers.is_empty() {
+            return Ok(None);
         }
-        if let Some(scheme) = self.signature_scheme {
-            endpoint.signature_scheme = scheme.as_str().to_owned();
-            if scheme.has_v1a() {
-                let keyring = keyring.context("a signing key is encrypted, which needs secrets.key")?;
-                ledger::make_signing_key(endpoint, keyring);
+        if self.headers.len() > MAX_HEADERS {
+            return Err(Usage::error(format!("at most {MAX_HEADERS} --header are allowed")));
+        }
+        let mut headers = BTreeMap::new();
+        for flag in &self.headers {
+            let (name, value) = header(flag.reveal()).map_err(|error| Usage::error(format!("--header: {error}")))?;
+            if headers.insert(name.clone(), value).is_some() {
+                return Err(Usage::error(format!("--header: {name} is given twice")));
             }
         }
-        if !self.headers.is_empty() {
-            let keyring = keyring.context("header values are encrypted, which needs secrets.key")?;
-            endpoint.headers.clear();
-            for (name, value) in self.own_headers()? {
-                if is_reserved(name.as_str(), judge.header_prefix) {
-                    bail!("--header: {name} is set by Hookline itself; leave it out");
-                }
-                let value = value
-                    .to_str()
-                    .map_err(|_| anyhow!("the value of header {name} is not plain text"))?;
-                ledger::seal_header(endpoint, keyring, name.as_str(), value);
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_what_matches(&self, endpoint: &mut Endpoint, judge: &Judge<'_>) -> anyhow::Result<()> {
-        if let Some(url) = &self.url {
-            if url.chars().count() > MOST_URL_CHARS {
-                bail!("--url has at most {MOST_URL_CHARS} characters");
-            }
-            check_url(url, &judge.policy)?;
-            endpoint.url.clone_from(url);
-        }
-        if !self.filters.is_empty() {
-            check_filters(&self.filters, judge, &endpoint.required_scopes)?;
-            endpoint.event_type_filters.clone_from(&self.filters);
-        }
-        if !self.vault_ids.is_empty() || !self.matter_ids.is_empty() {
-            endpoint.resource_scopes = Some(ResourceScopes {
-                vault_ids: self.vault_ids.clone(),
-                matter_ids: self.matter_ids.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    fn apply_how_it_is_sent(&self, endpoint: &mut Endpoint) {
-        if let Some(per_second) = self.rate {
-            #[expect(clippy::cast_possible_truncation, reason = "a rate is at most 100,000")]
-            let burst = self.burst.unwrap_or(per_second.ceil() as i32).max(1);
-            endpoint.rate_limit = Some(Limit { per_second, burst });
-        }
-        endpoint.max_in_flight = self.max_in_flight.or(endpoint.max_in_flight);
-        endpoint.timeout_sec = self.timeout.or(endpoint.timeout_sec);
-        if let Some(RetrySchedule(delays_sec)) = &self.retry_schedule {
-            endpoint.retry_schedule_sec = Some(delays_sec.clone());
-        }
-        if let Some(dialect) = self.dialect {
-            endpoint.dialect = name_of(dialect);
-            endpoint.disable_on_gone = dialect == Dialect::Standard;
-        }
-        if let Some(envelope) = self.envelope {
-            endpoint.envelope = envelope.as_str().to_owned();
-        }
-        if let Some(description) = &self.description {
-            endpoint.description = Some(description.clone());
-        }
-        if !self.metadata.is_empty() {
-            endpoint.metadata = self.metadata.iter().cloned().collect();
-        }
-        if let Some(placement) = self.placement {
-            endpoint.placement = name_of(placement);
-        }
+        Ok(Some(headers))
     }
 }
 
 impl Unset {
-    pub fn apply(self, endpoint: &mut Endpoint) {
-        match self {
-            Self::Description => endpoint.description = None,
-            Self::ResourceScopes => endpoint.resource_scopes = None,
-            Self::Rate => endpoint.rate_limit = None,
-            Self::MaxInFlight => endpoint.max_in_flight = None,
-            Self::Timeout => endpoint.timeout_sec = None,
-            Self::RetrySchedule => endpoint.retry_schedule_sec = None,
-            Self::Headers => endpoint.headers.clear(),
-            Self::Metadata => endpoint.metadata.clear(),
+    /// What is given and taken back at once is a mistake.
+    fn apply(self, settings: &mut Settings) -> anyhow::Result<()> {
+        fn clear<T>(field: &mut Option<T>, cleared: T) -> bool {
+            field.replace(cleared).is_some()
         }
+        let was_given = match self {
+            Self::Description => clear(&mut settings.description, None),
+            Self::ResourceScopes => clear(&mut settings.resource_scopes, None),
+            Self::Rate => clear(&mut settings.rate_limit, None),
+            Self::MaxInFlight => clear(&mut settings.max_in_flight, None),
+            Self::Timeout => clear(&mut settings.timeout_sec, None),
+            Self::RetrySchedule => clear(&mut settings.retry_schedule_sec, None),
+            Self::Headers => clear(&mut settings.headers, BTreeMap::new()),
+            Self::Metadata => clear(&mut settings.metadata, BTreeMap::new()),
+        };
+        if was_given {
+            let name = name_of(self);
+            return Err(Usage::error(format!(
+                "--unset {name}: it is given a value, too; leave out one of them"
+            )));
+        }
+        Ok(())
     }
-}
-
-fn check_url(url: &str, policy: &Policy) -> anyhow::Result<()> {
-    let Err(denied) = policy.check_url(url) else {
-        return Ok(());
-    };
-    let generous = Policy {
-        allow_networks: [IpAddr::from([0_u8; 4]), IpAddr::from([0_u8; 16])]
-            .map(|any| IpNet::new_assert(any, 0))
-            .to_vec(),
-        allow_http: true,
-    };
-    if generous.check_url(url).is_ok() {
-        bail!("--url: {denied}; an operator may allow more with egress.allow_networks and egress.allow_http");
-    }
-    bail!("--url: {denied}");
-}
-
-fn check_filters(filters: &[String], judge: &Judge<'_>, scopes: &[String]) -> anyhow::Result<()> {
-    let refused = match filter::validate(filters, judge.catalogs, &judge.tenant.catalogs, scopes) {
-        Ok(_) => return Ok(()),
-        Err(refused) => refused,
-    };
-    let reasons: Vec<_> = refused
-        .iter()
-        .map(|(_, error)| {
-            if error.is_permission() {
-                format!("403: {error} (--scopes)")
-            } else {
-                error.to_string()
-            }
-        })
-        .collect();
-    let catalogs = judge.tenant.catalogs.join(", ");
-    bail!(
-        "--filter: {}; the tenant's catalogs are: {catalogs}",
-        reasons.join("; ")
-    )
-}
-
-/// By a person's hand: no reason is kept, and what the circuit or a 410 did is forgotten.
-fn set_status(endpoint: &mut Endpoint, status: Status) {
-    endpoint.disabled_reason = None;
-    endpoint.disabled_at_ms = (status == Status::Disabled).then(runtime::clock::now_ms);
-    endpoint.status = name_of(status);
 }
 
 /// The value's name on the command line, which is its name in records too.
@@ -331,6 +214,10 @@ fn name_of(value: impl ValueEnum) -> String {
         .to_possible_value()
         .map(|value| value.get_name().to_owned())
         .unwrap_or_default()
+}
+
+fn status() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|name| name.parse::<Status>())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -370,29 +257,33 @@ fn note(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// The value may be a secret: it is not repeated.
+fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
-    if name.len() > 64 || value.len() > 1024 {
-        return Err("a name has at most 64 characters, a value 1,024".to_owned());
-    }
-    let name = name.trim().parse().map_err(|_| "that is no header's name".to_owned())?;
-    // The value may be a secret: it is not repeated.
-    let mut value: HeaderValue = value.parse().map_err(|_| "that can't be a header's value".to_owned())?;
-    value.set_sensitive(true);
-    Ok((name, value))
+    let (name, _) = parse_header(name.trim(), value)?;
+    Ok((name.as_str().to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        fields: Fields,
+    }
+
+    fn settings(line: &str, unset: &[Unset]) -> anyhow::Result<Settings> {
+        let line = Line::try_parse_from(std::iter::once("x").chain(line.split_whitespace()))?;
+        line.fields.settings(unset)
+    }
 
     #[test]
     fn names_are_those_of_the_records() {
         assert_eq!(name_of(Dialect::RetryAll), "retry_all");
-        assert_eq!(
-            (name_of(Status::Paused), name_of(Placement::Auto)),
-            ("paused".into(), "auto".into())
-        );
+        assert_eq!(name_of(Placement::Auto), "auto");
     }
 
     #[test]
@@ -404,10 +295,31 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_a_name_and_a_value_that_is_not_shown() {
-        let (name, value) = header("X-Team=blue=1").expect("a header");
-        assert_eq!((name.as_str(), value.to_str().expect("text")), ("x-team", "blue=1"));
-        assert!(!format!("{value:?}").contains("blue"));
+    fn a_header_is_a_name_and_a_value() {
+        assert_eq!(header("X-Team=blue=1"), Ok(("x-team".into(), "blue=1".into())));
         assert!(header("novalue").is_err() && header("a b=c").is_err());
+    }
+
+    #[test]
+    fn a_dialect_says_what_a_410_does_unless_a_flag_does() {
+        for (line, disables) in [
+            ("", None),
+            ("--dialect retry_all", Some(false)),
+            ("--dialect standard", Some(true)),
+            ("--dialect retry_all --disable-on-gone", Some(true)),
+            ("--disable-on-gone=false", Some(false)),
+        ] {
+            let settings = settings(line, &[]).expect("it is right");
+            assert_eq!(settings.disable_on_gone, disables, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_unset_is_taken_back_and_not_given() {
+        let taken = settings("--timeout 3", &[Unset::Rate, Unset::Headers]).expect("it is right");
+        assert!(taken.rate_limit == Some(None) && taken.headers.is_some_and(|headers| headers.is_empty()));
+        assert_eq!((taken.timeout_sec, taken.max_in_flight), (Some(Some(3)), None));
+        assert!(settings("--rate 3", &[Unset::Rate]).is_err());
+        assert!(settings("", &[]).expect("it is right").is_empty());
     }
 }

@@ -23,14 +23,14 @@ pub struct SigningSecretFlags {
 }
 
 impl SigningSecretFlags {
-    /// The secret that the caller brought, or a new one.
-    pub fn brought_or_new(&self) -> anyhow::Result<String> {
+    /// The secret that the caller brought, if any.
+    pub fn brought(&self) -> anyhow::Result<Option<String>> {
         let secret = match (&self.signing_secret, &self.signing_secret_file) {
             (Some(secret), _) => parse("--signing-secret", secret.reveal())?,
             (None, Some(path)) => parse("--signing-secret-file", read(path)?.trim())?,
-            (None, None) => SigningSecret::generate(),
+            (None, None) => return Ok(None),
         };
-        Ok(secret.expose())
+        Ok(Some(secret.expose()))
     }
 }
 

@@ -111,23 +111,31 @@ impl Shown {
             version,
         }
     }
+}
 
-    /// One line a setting that has a value, for people.
-    pub fn text(&self) -> String {
-        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(self) else {
-            return String::new();
+/// One line a setting that has a value, for people.
+pub fn text(endpoint: &impl Serialize) -> String {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(endpoint) else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for (name, value) in &fields {
+        let value = match value {
+            serde_json::Value::Null => continue,
+            serde_json::Value::String(value) => value.clone(),
+            other => other.to_string(),
         };
-        let mut text = String::new();
-        for (name, value) in &fields {
-            let value = match value {
-                serde_json::Value::Null => continue,
-                serde_json::Value::String(value) => value.clone(),
-                other => other.to_string(),
-            };
-            writeln!(text, "{name:32}{value}").expect("a String takes everything");
-        }
-        text
+        writeln!(text, "{name:32}{value}").expect("a String takes everything");
     }
+    text
+}
+
+pub fn with_secret(id: &str, what: &str, secret: &str) -> String {
+    format!("endpoint {id} {what}; its signing secret is shown this once:\n{secret}\n")
+}
+
+pub fn deleted(id: &str) -> String {
+    format!("endpoint {id} was deleted")
 }
 
 impl Row for Shown {
