@@ -70,7 +70,7 @@ fn what_is_recorded_comes_out_with_help_unit_and_the_tables_bounds() {
     };
     assert_eq!(point.explicit_bounds, table::REQUEST_SEC);
     assert_eq!(point.bucket_counts, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 1]);
-    assert_eq!((point.count, point.sum), (4, Some(1_000.6005)));
+    assert_eq!((point.count, point.sum), (4, Some(1000.6005)));
 
     assert!(!exported.iter().any(|metric| metric.name == "hookline_unheard_of_total"));
 }
