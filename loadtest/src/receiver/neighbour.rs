@@ -1,4 +1,5 @@
-//! A bad neighbour: a server that treats whoever delivers to it badly, each in its own manner. It runs on a thread of its
+//! A bad neighbour: a server that treats whoever delivers to it badly, each in its own manner (two are there to compare
+//! with: one is healthy, one gets nothing). It runs on a thread of its
 //! own, counts what comes, and remembers how often each delivery came.
 
 use std::collections::HashMap;
@@ -22,6 +23,10 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// What it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Manner {
+    /// Gets nothing: what is left is the machine's own noise
+    Absent,
+    /// Answers 200 at once: what as much traffic does that nobody treats badly
+    Healthy,
     /// Answers 200 after 20 s
     Slow,
     /// Answers 200 with 100 MB
@@ -42,6 +47,8 @@ pub(crate) enum Manner {
 impl Manner {
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Absent => "absent",
+            Self::Healthy => "healthy",
             Self::Slow => "slow",
             Self::Flood => "flood",
             Self::Drip => "drip",
@@ -160,6 +167,7 @@ async fn talk(mut stream: TcpStream, manner: Manner, url: &str, seen: &Mutex<See
 
 async fn answer(stream: &mut TcpStream, manner: Manner, url: &str) -> anyhow::Result<()> {
     match manner {
+        Manner::Healthy => stream.write_all(&head("200 OK", 0, "")).await?,
         Manner::Slow => {
             tokio::time::sleep(SLOW).await;
             stream.write_all(&head("200 OK", 0, "")).await?;
@@ -183,7 +191,7 @@ async fn answer(stream: &mut TcpStream, manner: Manner, url: &str) -> anyhow::Re
             stream.write_all(&head("302 Found", 0, &location)).await?;
         }
         Manner::Silent => std::future::pending().await,
-        Manner::Handshake | Manner::Unresolvable => {}
+        Manner::Absent | Manner::Handshake | Manner::Unresolvable => {}
     }
     Ok(())
 }

@@ -19,13 +19,36 @@ pub(super) struct Observers {
     next: std::sync::atomic::AtomicU64,
 }
 
-/// Times of one endpoint's events, in milliseconds.
-#[derive(Debug, Clone, Copy)]
+/// Times of one endpoint's events, in milliseconds, shortest first.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    pub(super) count: usize,
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-    pub(super) most: f64,
+    took: Vec<f64>,
+}
+
+impl Latencies {
+    pub(super) fn new(mut took: Vec<f64>) -> Self {
+        took.sort_by(f64::total_cmp);
+        Self { took }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.took.len()
+    }
+
+    /// The time that this share of the events did not exceed. NaN without any.
+    pub(super) fn at(&self, share: f64) -> f64 {
+        let rank = (self.took.len() as f64 * share).ceil() as usize;
+        self.took.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
+    }
+
+    pub(super) fn p99(&self) -> f64 {
+        self.at(0.99)
+    }
+
+    /// All of these as one.
+    pub(super) fn pooled<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        Self::new(all.flat_map(|latencies| latencies.took.iter().copied()).collect())
+    }
 }
 
 impl Observers {
@@ -88,18 +111,25 @@ fn times(hook: &Hook, published: &HashMap<String, Instant>) -> anyhow::Result<La
         tally.duplicates == 0 && tally.bad_signatures == 0,
         "each should have come once, well signed: {tally:?}"
     );
-    let mut took: Vec<f64> = hook
+    let took: Vec<f64> = hook
         .requests()
         .iter()
         .filter_map(|seen| Some((seen.at - *published.get(&seen.event_id)?).as_secs_f64() * 1e3))
         .collect();
-    took.sort_by(f64::total_cmp);
     ensure!(!took.is_empty(), "nothing was published");
-    let at = |share: f64| took[((took.len() as f64 * share).ceil() as usize).clamp(1, took.len()) - 1];
-    Ok(Latencies {
-        count: took.len(),
-        p50: at(0.5),
-        p99: at(0.99),
-        most: at(1.0),
-    })
+    Ok(Latencies::new(took))
+}
+
+#[cfg(test)]
+mod tests {
+    //! The arithmetic.
+    use super::*;
+
+    #[test]
+    fn shares_of_what_was_pooled() {
+        let (low, high) = (Latencies::new(vec![2.0, 1.0]), Latencies::new(vec![4.0, 3.0]));
+        let pooled = Latencies::pooled([&high, &low].into_iter());
+        assert_eq!((pooled.at(0.5), pooled.p99(), pooled.count()), (2.0, 4.0, 4));
+        assert!(Latencies::default().p99().is_nan());
+    }
 }
