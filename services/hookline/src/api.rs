@@ -32,7 +32,10 @@ pub fn client(config: &Config, asking: As<'_>) -> anyhow::Result<Client> {
         As::Tenant(None) => (variable(KEY), "a key of the tenant"),
     };
     let key = key.with_context(|| {
-        format!("{KEY} is not set: set it to {whose} ({URL} says where the API is), or add --direct to work over Kafka")
+        format!(
+            "{KEY} is not set: set it to {whose}, and {URL} to where the API is; or work over Kafka, with --direct where \
+             there is such a flag"
+        )
     })?;
     let tenant = match asking {
         As::Operator => None,

@@ -4,9 +4,13 @@ use crate::commands::{completions, config, dlq, doctor, endpoint, event, key, le
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
+const API: &str = "Over the HTTP API (tenant, key, endpoint, ledger, event send --http):
+  HOOKLINE_URL      where it is; this configuration's api.listen, http://127.0.0.1:8080, when not set
+  HOOKLINE_API_KEY  a tenant's key; for tenant, key and ledger, or with --tenant, the operator's (api.operator_key serves, too)";
+
 /// Delivers domain events from Kafka to HTTPS endpoints
 #[derive(Debug, Parser)]
-#[command(name = "hookline", version, arg_required_else_help = true, propagate_version = true)]
+#[command(name = "hookline", version, arg_required_else_help = true, propagate_version = true, after_help = API)]
 pub struct Arguments {
     /// Configuration file (TOML); environment variables HOOKLINE_… win over it
     #[arg(long, global = true, value_name = "FILE")]
@@ -46,10 +50,17 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(ledger::Command),
     /// Receive deliveries on this machine, verify their signatures, and show what arrives
+    ///
+    /// A request whose signature doesn't verify is answered 401 and shown with the reason. Without a secret or public key
+    /// nothing is verified.
     Listen(listen::Listen),
     /// Check brokers, topics, access, secrets, clocks and egress policy, and say what to do
+    ///
+    /// One line a check: ok, warn or fail, its name, and what to do; exit status 1 when one fails. It changes nothing.
     Doctor(doctor::Doctor),
     /// Print completions for a shell
+    ///
+    /// Such as `hookline completions bash > /etc/bash_completion.d/hookline`.
     Completions(completions::Completions),
     /// Encrypt every secret with the present secrets.key, so that secrets.previous_keys can go
     Rekey,

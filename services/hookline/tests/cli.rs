@@ -1,6 +1,14 @@
 //! The real binary: what it says and how it exits, without a broker and against a real Kafka. What the roles do with
 //! events is tested elsewhere.
 
+#[path = "cli/backup.rs"]
+mod backup;
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/listen.rs"]
+mod listen;
+#[path = "cli/over_api.rs"]
+mod over_api;
 #[path = "cli/process.rs"]
 mod process;
 
@@ -18,13 +26,29 @@ fn fixture(name: &str) -> String {
 fn wrong_usage_is_exit_status_2() {
     let hookline = Hookline::without_kafka();
     for (arguments, said) in [
-        (vec!["tenant", "list"], "add --direct"),
-        (vec!["endpoint", "delete", "wh_1"], "add --direct"),
+        (vec!["delivery", "list"], "comes with a later version"),
+        (vec!["endpoint", "replay", "wh_1"], "comes with a later version"),
         (vec!["serve", "history"], "comes with a later version"),
         (vec!["serve"], "Usage"),
         (vec!["serve", "everything"], "invalid value"),
-        (vec!["event", "send", "--http"], "comes with a later version"),
-        (vec!["doctor"], "comes with a later version"),
+        (vec!["event", "send", "--http", "--topic", "x"], "cannot be used with"),
+        (vec!["endpoint", "create", "--scopes", "vault"], "--direct"),
+        (
+            words("endpoint create --url https://x.example/ --filter * --status paused"),
+            "endpoint update",
+        ),
+        (
+            words("endpoint create --direct --url https://x.example/ --filter *"),
+            "needs --tenant",
+        ),
+        (
+            words("endpoint update wh_1 --rate 3 --unset rate"),
+            "leave out one of them",
+        ),
+        (words("endpoint test wh_1 --payload {"), "no JSON"),
+        (words("listen --secret whsec_!"), "--secret: "),
+        (words("listen --public-key whsec_x"), "whpk_"),
+        (vec!["completions", "tcsh"], "invalid value"),
         (
             vec!["endpoint", "update", "wh_1", "--direct", "--ordering", "endpoint"],
             "later version",
@@ -66,6 +90,44 @@ fn wrong_usage_is_exit_status_2() {
         let ended = hookline.run(&arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn commands_of_the_api_need_a_key_and_say_so() {
+    let hookline = Hookline::without_kafka();
+    for line in [
+        "tenant list",
+        "key revoke key_1",
+        "endpoint list",
+        "event send --http",
+        "ledger export",
+    ] {
+        let ended = hookline.run(&words(line));
+        assert_eq!(ended.status, 1, "{line}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("HOOKLINE_API_KEY is not set"),
+            "{line}: {}",
+            ended.stderr
+        );
+    }
+    let nobody = hookline
+        .with("HOOKLINE_API_KEY", "hk_x")
+        .with("HOOKLINE_URL", "http://127.0.0.1:1");
+    let ended = nobody.run(&["endpoint", "list"]);
+    assert!(
+        ended.status == 1 && ended.stderr.contains("http://127.0.0.1:1/ can't be reached"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn shells_complete_every_command() {
+    let hookline = Hookline::without_kafka();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = hookline.ok(&["completions", shell]);
+        assert!(script.contains("rotate-secret") && script.contains("doctor"), "{shell}");
     }
 }
 
@@ -293,7 +355,7 @@ fn endpoints(hookline: &Hookline) -> String {
         ),
         (
             "--url https://example.com/ --filter ocr.job.created --scopes vault",
-            "403",
+            "--scopes",
         ),
         (
             "--url https://example.com/ --filter * --header content-length=5",

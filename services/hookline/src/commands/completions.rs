@@ -5,10 +5,9 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::{self, Write};
 
-/// Where they go is the shell's business, such as `hookline completions bash > /etc/bash_completion.d/hookline`.
 #[derive(Debug, clap::Args)]
 pub struct Completions {
-    /// Whose
+    /// Which
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -14,7 +14,6 @@ use crate::output::OutputFlag;
 use report::Report;
 use std::path::Path;
 
-/// One line a check: ok, warn or fail, its name, and what to do. Exit status 1 when one fails.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
     #[command(flatten)]

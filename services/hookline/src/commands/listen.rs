@@ -37,7 +37,6 @@ enum Output {
     Jsonl,
 }
 
-/// A request whose signature doesn't verify is answered 401 and shown with the reason.
 #[derive(Debug, clap::Args)]
 pub struct Listen {
     /// Where to listen; 0 takes a free port

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 const LANES: i32 = 4;
@@ -44,6 +44,7 @@ impl Hookline {
             .with("HOOKLINE_KAFKA__PREFIX", &prefix)
             .with("HOOKLINE_KAFKA__LANES", &LANES.to_string())
             .with("HOOKLINE_ADMIN__LISTEN", "127.0.0.1:0")
+            .with("HOOKLINE_API__LISTEN", "127.0.0.1:0")
             .with("HOOKLINE_API__OPERATOR_KEY", "the-operator")
     }
 
@@ -60,6 +61,11 @@ impl Hookline {
         let mut hookline = self.clone();
         hookline.environment.insert(name.to_owned(), value.to_owned());
         hookline
+    }
+
+    /// A process that goes on until it is killed or ends by itself.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().expect("the binary starts")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -218,6 +224,8 @@ fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
 pub struct Serving {
     child: Child,
     admin: String,
+    /// Where the HTTP API listens, once it does.
+    api: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Serving {
@@ -226,6 +234,7 @@ impl Serving {
         let mut child = hookline.command(&["serve", role]).spawn().expect("the binary starts");
         let stderr = child.stderr.take().expect("it is piped");
         let (found, admin) = mpsc::sync_channel(1);
+        let (found_api, api) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 eprintln!("{line}");
@@ -234,16 +243,27 @@ impl Serving {
                     // Only the first is waited for.
                     let _ = found.try_send(admin.to_owned());
                 }
+                if let Some(listen) = value["listen"].as_str() {
+                    let _ = found_api.try_send(listen.to_owned());
+                }
             }
         });
         let mut serving = Self {
             child,
             admin: String::new(),
+            api: Mutex::new(api),
         };
         serving.admin = admin
             .recv_timeout(TIMEOUT)
             .expect("it says where its admin listener is");
         serving
+    }
+
+    /// The base URL of its HTTP API. Once: the one that asks remembers.
+    pub fn api_url(&self) -> String {
+        let api = self.api.lock().expect("no test panics with it");
+        let listen = api.recv_timeout(TIMEOUT).expect("it says where the API listens");
+        format!("http://{listen}")
     }
 
     pub fn get(&self, path: &str) -> String {

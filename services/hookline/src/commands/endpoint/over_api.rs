@@ -18,6 +18,11 @@ fn client(config: &Config, tenant: &super::TenantFlag) -> anyhow::Result<Client>
 }
 
 pub async fn create(create: Create, config: &Config) -> anyhow::Result<()> {
+    if create.fields.status.is_some() {
+        return Err(Usage::error(
+            "--status: over the API an endpoint is active when it is made; change it with `hookline endpoint update`",
+        ));
+    }
     let mut body = body(create.fields.for_create()?);
     body.signing_secret = create.secret.brought()?;
     let made = client(config, &create.tenant)?.create_endpoint(&body).await?;
