@@ -30,7 +30,7 @@ pub(crate) struct Launch {
     pub(crate) name: String,
     pub(crate) binary: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// The whole configuration; the variable of the admin listener is added.
+    /// The whole configuration; the variables of the two listeners are added.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log: PathBuf,
     pub(crate) reaper: Arc<Reaper>,
@@ -43,22 +43,22 @@ pub struct Process {
     launch: Launch,
     child: Child,
     pid: i32,
-    admin: SocketAddr,
+    listeners: Listeners,
     ended: Option<ExitStatus>,
 }
 
 impl Process {
     /// Starts it; it isn't ready yet.
     pub(crate) fn start(launch: Launch) -> anyhow::Result<Self> {
-        let admin = SocketAddr::from(([127, 0, 0, 1], ports::free()?));
-        let child = spawn(&launch, admin, &[])?;
+        let listeners = Listeners::free()?;
+        let child = spawn(&launch, listeners, &[])?;
         let pid = pid_of(&child)?;
         launch.reaper.watch(pid)?;
         Ok(Self {
             launch,
             child,
             pid,
-            admin,
+            listeners,
             ended: None,
         })
     }
@@ -84,7 +84,7 @@ impl Process {
                     self.log_tail()
                 );
             }
-            let answer = http_get::get(self.admin, "/readyz").await;
+            let answer = http_get::get(self.listeners.admin, "/readyz").await;
             match answer {
                 Ok((200, _)) => return Ok(()),
                 answer if Instant::now() > deadline => {
@@ -95,9 +95,19 @@ impl Process {
         }
     }
 
+    /// Where role `api` listens, when this process has it.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// What `/metrics` answers.
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        Ok(http_get::get(self.admin, "/metrics").await?.1)
+        Ok(http_get::get(self.listeners.admin, "/metrics").await?.1)
+    }
+
+    /// The base URL of the HTTP API, when role `api` is among the roles. Another one after a restart.
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.listeners.api)
     }
 
     /// Whether it still runs.
@@ -172,8 +182,8 @@ impl Process {
     pub async fn restart(&mut self, extra: &[(&str, &str)]) -> anyhow::Result<()> {
         ensure!(self.try_ended()?.is_some(), "{} still runs: end it first", self.name());
         self.launch.environment.retain(|(name, _)| name != CRASH_VARIABLE);
-        self.admin = SocketAddr::from(([127, 0, 0, 1], ports::free()?));
-        self.child = spawn(&self.launch, self.admin, extra)?;
+        self.listeners = Listeners::free()?;
+        self.child = spawn(&self.launch, self.listeners, extra)?;
         self.pid = pid_of(&self.child)?;
         self.launch.reaper.watch(self.pid)?;
         self.ended = None;
@@ -218,7 +228,24 @@ fn pid_of(child: &Child) -> anyhow::Result<i32> {
     Ok(id.cast_signed())
 }
 
-fn spawn(launch: &Launch, admin: SocketAddr, extra: &[(&str, &str)]) -> anyhow::Result<Child> {
+/// Where a process listens.
+#[derive(Debug, Clone, Copy)]
+struct Listeners {
+    admin: SocketAddr,
+    api: SocketAddr,
+}
+
+impl Listeners {
+    fn free() -> anyhow::Result<Self> {
+        let free = || anyhow::Ok(SocketAddr::from(([127, 0, 0, 1], ports::free()?)));
+        Ok(Self {
+            admin: free()?,
+            api: free()?,
+        })
+    }
+}
+
+fn spawn(launch: &Launch, listeners: Listeners, extra: &[(&str, &str)]) -> anyhow::Result<Child> {
     let log = OpenOptions::new().create(true).append(true).open(&launch.log)?;
     let mut command = Command::new(&launch.binary);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOOKLINE_")) {
@@ -227,7 +254,8 @@ fn spawn(launch: &Launch, admin: SocketAddr, extra: &[(&str, &str)]) -> anyhow::
     command
         .args(&launch.arguments)
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))
-        .env("HOOKLINE_ADMIN__LISTEN", admin.to_string())
+        .env("HOOKLINE_ADMIN__LISTEN", listeners.admin.to_string())
+        .env("HOOKLINE_API__LISTEN", listeners.api.to_string())
         .envs(extra.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
