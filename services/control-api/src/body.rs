@@ -132,11 +132,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 /// serde's own words say the position in the text too, which the path says better.
-fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+pub(crate) fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let said = error.inner().to_string();
     let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
     let mut path = error.path().to_string();
-    if path == "." {
+    if path == "." || path == "?" {
         path.clear();
     }
     // The path of an unknown or missing field may be that of its object: name the field.

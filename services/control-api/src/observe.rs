@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use runtime::trace;
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,6 +25,11 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
+    let traceparent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let mut span = trace::server(|| format!("{method} {route}").into(), traceparent);
     let notes = Notes::default();
     request.extensions_mut().insert(notes.clone());
     let mut response = next.run(request).await;
@@ -39,6 +45,17 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         tenant = notes.tenant(),
         "request"
     );
+    if let Some(span) = &mut span {
+        span.set("http.request.method", method);
+        span.set("http.route", route.clone());
+        span.set("http.response.status_code", i64::from(status.as_u16()));
+        if let Some(tenant) = notes.tenant() {
+            span.set("hookline.tenant", tenant.to_owned());
+        }
+        if status.is_server_error() {
+            span.fail(status.as_u16().to_string());
+        }
+    }
     let class = match status.as_u16() / 100 {
         2 => "2xx",
         3 => "3xx",

@@ -22,7 +22,7 @@ pub(super) fn check(text: &str) -> Result<(), ApiError> {
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
     let mut found = Value { depth: 0 }.deserialize(tracked);
     if found.is_err() {
-        path = Some(track.path().to_string()).filter(|path| path != ".");
+        path = Some(track.path().to_string()).filter(|path| path != "." && path != "?");
     } else {
         found = json.end();
     }

@@ -31,6 +31,13 @@ pub fn consumer(name: impl FnOnce() -> Cow<'static, str>, traceparent: Option<&s
     begin(SpanKind::Consumer, name, traceparent.and_then(Parent::parse), None)
 }
 
+/// The span of answering an HTTP request that came with this `traceparent`; without one, or with an invalid one, a trace
+/// begins. None: nobody collects, or the trace isn't sampled.
+#[must_use]
+pub fn server(name: impl FnOnce() -> Cow<'static, str>, traceparent: Option<&str>) -> Option<Span> {
+    begin(SpanKind::Server, name, traceparent.and_then(Parent::parse), None)
+}
+
 /// The span of a request that a message with this `traceparent` asks for, linked to the span (its id) of the request
 /// before. None: nobody collects, or the trace isn't sampled.
 #[must_use]

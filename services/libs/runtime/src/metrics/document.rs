@@ -89,6 +89,7 @@ A record's `traceparent` header names the trace:
 |---|---|---|---|
 | `process <source topic>` | consumer | the record's `traceparent` | `messaging.system`, `messaging.operation.name`, `messaging.operation.type`, `messaging.destination.name`, `messaging.destination.partition.id`, `messaging.kafka.offset`, `messaging.message.id` (the event), `hookline.tenant`, `hookline.event.type`, `hookline.deliveries`; rejected: `error.type` |
 | `POST` | client | `process …` | `http.request.method`, `http.request.resend_count`, `http.response.status_code`, `server.address`, `server.port`, `error.type`, `messaging.message.id` (the event), `hookline.delivery`, `hookline.endpoint`, `hookline.tenant`, `hookline.attempt`, `messaging.destination.template` |
+| `<method> <route>` | server | the request's `traceparent` | `http.request.method`, `http.route`, `http.response.status_code`, `hookline.tenant`; 5xx: `error.type` |
 
 Each attempt is a span of its own in the same trace, with a link to the attempt before it. The request's `traceparent`
 header is that of its attempt, so the receiver's spans hang below it. A URL's path and query, headers and bodies are never

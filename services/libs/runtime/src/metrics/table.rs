@@ -115,6 +115,25 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         API,
+        "hookline_api_requests_total",
+        &[
+            like("route", "a route's template, or `none`", is_route),
+            among(
+                "method",
+                &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
+            ),
+            among("status", &["2xx", "3xx", "4xx", "5xx"]),
+        ],
+        "Requests to the HTTP API that were answered.",
+    ),
+    seconds(
+        API,
+        "hookline_api_request_seconds",
+        REQUEST_SEC,
+        "From a request's head to its answer's.",
+    ),
+    counter(
+        API,
         "hookline_clerk_batches_total",
         &[],
         "Batches of changes that the clerk has decided.",
@@ -337,6 +356,12 @@ fn is_type(name: &str) -> bool {
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-*".contains(&b));
     name.len() <= 100 && name.split('.').all(is_part)
+}
+
+/// As the router has it: `/webhooks/v1/endpoints/{id}`, never a path with an id in it.
+fn is_route(route: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/._-{}".contains(&b);
+    route == "none" || (route.starts_with('/') && route.len() <= 100 && route.bytes().all(allowed))
 }
 
 /// The metric of this name.

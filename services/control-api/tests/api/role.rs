@@ -1,15 +1,14 @@
-//! The role on a real Kafka, asked as an orchestrator asks it: `/livez`, `/readyz`, `/metrics`.
+//! Asked as an orchestrator asks it: `/livez`, `/readyz`, `/metrics`; and how it begins and ends.
 
+use crate::support::{PATIENCE, World, options, shared, topics_of};
 use anyhow::{Context, Result, ensure};
 use brokers::Cluster;
-use control_api::{Options, Service};
-use kafka_log::{
-    Admin, Connection, Membership, MembershipOptions, Ownership,
-    topics::{self, TopicSettings},
-};
-use ledger::{ClerkOptions, Entity, Ledger, Writer, entities};
+use control_api::Service;
+use kafka_log::{Connection, Membership, MembershipOptions, Ownership};
+use ledger::{Entity, Keyring, Ledger, Writer, entities};
 use runtime::{CancellationToken, admin, readiness::Readiness};
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use serde_json::json;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -17,37 +16,10 @@ use tokio::{
     time::Instant,
 };
 
-const LANES: i32 = 4;
-const PATIENCE: Duration = Duration::from_secs(90);
-
-fn settings() -> TopicSettings {
-    TopicSettings {
-        lanes: LANES,
-        replication_factor: Some(1),
-        history_retention_days: 1,
-        dlq_retention_days: 1,
-        default_source: false,
-    }
-}
-
-/// New topics of the ledger under a prefix of their own.
-async fn installation(brokers: &str) -> Result<Connection> {
-    let connection = Connection::new(brokers, format!("t-{}.", uuid::Uuid::new_v4()), BTreeMap::new());
-    let specs: Vec<_> = topics::fixed(connection.names(), &settings())
-        .into_iter()
-        .filter(|spec| spec.name.contains(".ledger"))
-        .collect();
-    topics::apply(&Admin::new(&connection)?, &settings(), &specs).await?;
-    Ok(connection)
-}
-
-async fn shared() -> Result<Connection> {
-    installation(&tokio::task::spawn_blocking(brokers::shared_bootstrap).await??).await
-}
-
 /// The role with its admin listener.
 struct Running {
     ledger: Ledger,
+    writer: Writer,
     address: SocketAddr,
     stop: CancellationToken,
     stop_admin: CancellationToken,
@@ -63,14 +35,18 @@ impl Running {
         let address = listener.local_addr()?;
         let admin = tokio::spawn(listener.serve(readiness.clone(), metrics, stop_admin.clone()));
         let ledger = Ledger::start(connection).await?;
-        let options = Options {
-            clerk: ClerkOptions::new(settings()),
-        };
+        let writer = Writer::start(connection, &ledger).await?;
+        let service = Service::bind(options(Keyring::new(&Keyring::generate_key(), &[])?)).await?;
         let (connection, its_ledger, stopped) = (connection.clone(), ledger.clone(), stop.clone());
-        let role =
-            tokio::spawn(async move { Service::run(&connection, options, its_ledger, &readiness, stopped).await });
+        let its_writer = writer.clone();
+        let role = tokio::spawn(async move {
+            service
+                .run(&connection, its_ledger, its_writer, &readiness, stopped)
+                .await
+        });
         let running = Self {
             ledger,
+            writer,
             address,
             stop,
             stop_admin,
@@ -138,10 +114,9 @@ async fn the_clerk_runs_and_probes_and_metrics_say_so() -> Result<()> {
     let running = Running::start(&connection).await?;
     assert_eq!(running.get("/livez").await?.0, 200);
     running.until_ready_says(200, "ok").await?;
-    let writer = Writer::start(&connection, &running.ledger).await?;
     let tenant = entities::new_tenant("one", vec!["platform".into()], runtime::clock::now_ms());
     let id = tenant.id.clone();
-    writer.put(Entity::from(tenant), Some(0)).await?;
+    running.writer.put(Entity::from(tenant), Some(0)).await?;
     assert!(running.ledger.view().tenant(&id).is_some(), "a clerk has decided it");
     let (status, metrics) = running.get("/metrics").await?;
     assert_eq!(status, 200);
@@ -168,7 +143,7 @@ async fn without_a_clerk_there_is_no_installation_and_it_is_not_ready() -> Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn without_kafka_it_is_alive_and_not_ready() -> Result<()> {
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(brokers::Options::default())).await??;
-    let connection = installation(cluster.bootstrap()).await?;
+    let connection = topics_of(cluster.bootstrap()).await?;
     let running = Running::start(&connection).await?;
     running.until_ready_says(200, "ok").await?;
     let node = cluster.node_ids()[0];
@@ -179,5 +154,50 @@ async fn without_kafka_it_is_alive_and_not_ready() -> Result<()> {
     running.until_ready_says(200, "ok").await?;
     running.stop().await?;
     drop(cluster);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_address_is_an_error_that_says_what_to_do() -> Result<()> {
+    let options = options(Keyring::new(&Keyring::generate_key(), &[])?);
+    let first = Service::bind(options.clone()).await?;
+    let second = control_api::Options {
+        listen: first.local_addr()?,
+        ..options
+    };
+    let error = Service::bind(second).await.expect_err("the address is taken");
+    assert!(
+        error.to_string().contains("api.listen") && !error.is_retryable(),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_finished_after_the_shutdown_and_decided_by_the_clerk() -> Result<()> {
+    let world = World::start().await?;
+    let body = json!({"url": "https://example.com/hook", "eventTypeFilters": ["*"]}).to_string();
+    let mut stream = TcpStream::connect(world.client.address).await?;
+    let head = format!(
+        "POST /webhooks/v1/endpoints HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        world.client.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    // The server asks for the body: the request is under way.
+    let mut continued = [0; 25];
+    stream.read_exact(&mut continued).await?;
+    assert!(continued.starts_with(b"HTTP/1.1 100 "), "{continued:?}");
+    world.replica.stop.cancel();
+    stream.write_all(body.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    world.replica.role.await??;
+    assert!(
+        TcpStream::connect(world.client.address).await.is_err(),
+        "nothing more is accepted"
+    );
     Ok(())
 }
