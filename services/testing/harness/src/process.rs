@@ -95,11 +95,6 @@ impl Process {
         }
     }
 
-    /// Where role `api` listens, when this process has it.
-    pub fn api(&self) -> SocketAddr {
-        self.api
-    }
-
     /// What `/metrics` answers.
     pub async fn metrics(&self) -> anyhow::Result<String> {
         Ok(http_get::get(self.listeners.admin, "/metrics").await?.1)
