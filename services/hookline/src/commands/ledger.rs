@@ -58,8 +58,13 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
                     .map_err(anyhow::Error::from)
                     .and_then(|written| Ok(written.map(drop)?))
             };
-            exported?;
-            sink.finish()
+            match exported {
+                Ok(()) => sink.finish(),
+                Err(error) => {
+                    sink.discard();
+                    Err(error)
+                }
+            }
         }
         Command::Import(import) => import.run(config).await,
     }
@@ -176,6 +181,16 @@ impl Sink {
                 eprintln!("written to {}", path.display());
                 Ok(())
             }
+        }
+    }
+}
+
+impl Sink {
+    /// Leaves nothing of what broke off.
+    fn discard(self) {
+        if let Self::File { partial, .. } = self {
+            // It may never have been written.
+            let _ = std::fs::remove_file(partial);
         }
     }
 }

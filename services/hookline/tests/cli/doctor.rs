@@ -90,7 +90,9 @@ fn without_kafka_the_rest_is_examined_and_risks_are_named() {
     assert!(!ended.stdout.contains("hidden"), "invariant 5: {}", ended.stdout);
     let ended = hookline.with("HOOKLINE_KAFKA__LANS", "3").run(&["doctor"]);
     assert!(
-        ended.status == 1 && ended.stdout.starts_with("fail  configuration") && ended.stdout.contains("kafka.lanes"),
+        ended.status == 1
+            && ended.stdout.starts_with("fail  configuration")
+            && ended.stdout.contains("HOOKLINE_KAFKA__LANES"),
         "{}",
         ended.stdout
     );

@@ -10,7 +10,7 @@ use std::process::Child;
 const BODY: &str = r#"{"id":"evt_1","type":"vault.ingest.completed"}"#;
 
 /// Where it listens, as it says.
-fn address(child: &mut Child) -> String {
+pub fn address(child: &mut Child) -> String {
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("it says something");

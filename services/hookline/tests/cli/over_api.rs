@@ -3,6 +3,7 @@
 use super::process::{Hookline, Serving};
 use super::{KEY, words};
 use serde_json::{Value, json};
+use signing::SigningSecret;
 
 struct Served {
     /// As the tenant.
@@ -151,4 +152,128 @@ fn made_and_changed(tenant: &Hookline) -> String {
         json!([])
     );
     id
+}
+
+#[test]
+fn events_are_published_over_the_api_and_bad_lines_are_named() {
+    let Served { tenant, serving, .. } = Served::start();
+    let good = r#"{"type":"vault.ingest.completed","data":{"vaultId":"v","objectId":"o","durationMs":1}}"#;
+    let sent = tenant.run_with_input(&["event", "send", "--http"], &format!("{good}\n\n{good}\n{good}"));
+    assert_eq!(sent.status, 0, "{}", sent.stderr);
+    assert!(sent.stdout.starts_with("3 events sent to http://"), "{}", sent.stdout);
+    let mixed = format!("{good}\nnot json\n{good}\n{{\"type\":\"x\"}}\n");
+    let sent = tenant.run_with_input(&["event", "send", "--http", "-"], &mixed);
+    assert_eq!(sent.status, 1, "{}", sent.stdout);
+    assert!(sent.stdout.starts_with("2 events sent"), "{}", sent.stdout);
+    assert!(
+        sent.stderr.contains("line 2: ") && sent.stderr.contains("line 4: ") && !sent.stderr.contains("line 3"),
+        "{}",
+        sent.stderr
+    );
+    // More than one batch.
+    let many = format!("{good}\n").repeat(1200);
+    let sent = tenant.run_with_input(&["event", "send", "--http"], &many);
+    assert_eq!((sent.status, tenant.count("ingest")), (0, 1205), "{}", sent.stderr);
+    serving.terminate();
+}
+
+#[test]
+fn tenants_and_keys_are_managed_over_the_api() {
+    let Served {
+        tenant,
+        operator,
+        serving,
+    } = Served::start();
+    let made = operator.json(&words(
+        "tenant create Umbrella --catalogs platform,case_events --header-prefix case-webhook- --output json",
+    ));
+    let id = made["tenant"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(made["tenant"]["headerPrefix"], "case-webhook-");
+    let listed = operator.ok(&["tenant", "list"]);
+    assert!(
+        listed.contains(&id) && listed.contains("Umbrella") && listed.contains("org_acme"),
+        "{listed}"
+    );
+    let refused = tenant.run(&["tenant", "list"]);
+    assert!(
+        refused.status == 1 && refused.stderr.contains("PERMISSION_DENIED"),
+        "{}",
+        refused.stderr
+    );
+
+    let create = format!("key create --tenant {id} --scopes vault,webhooks --expires-at 2099-01-01T00:00:00Z");
+    let key = operator.json(&words(&format!("{create} --output json")));
+    let (key_id, plain) = (
+        key["id"].as_str().expect("an id"),
+        key["key"].as_str().expect("the key"),
+    );
+    let listed = operator.ok(&words(&format!("key list --tenant {id}")));
+    assert!(
+        listed.contains(key_id) && listed.contains("2099") && !listed.contains(plain),
+        "{listed}"
+    );
+    let holder = operator.with("HOOKLINE_API_KEY", plain);
+    assert_eq!(holder.json(&words("endpoint list --output json")), json!([]));
+    operator.ok(&["key", "revoke", key_id]);
+    assert!(holder.run(&["endpoint", "list"]).stderr.contains("AUTH_INVALID"));
+    let again = operator.run(&["key", "revoke", key_id]);
+    assert!(
+        again.status == 1 && again.stderr.contains("there is no key"),
+        "{}",
+        again.stderr
+    );
+    serving.terminate();
+}
+
+#[test]
+fn a_test_shows_what_the_receiver_made_of_it() {
+    let Served { tenant, serving, .. } = Served::start();
+    let secret = SigningSecret::generate().expose();
+    let mut receiver = tenant.spawn(&[
+        "listen", "--port", "0", "--count", "2", "--output", "jsonl", "--secret", &secret,
+    ]);
+    let address = super::listen::address(&mut receiver);
+    let made = tenant.json(&words(&format!(
+        "endpoint create --url http://{address}/hooks --filter * --signing-secret {secret} --output json"
+    )));
+    let id = made["endpoint"]["id"].as_str().expect("an id");
+    let told = tenant.ok(&["endpoint", "test", id]);
+    assert!(told.starts_with("accepted: status 200 after "), "{told}");
+    let payload = ["--payload", r#"{"n":1}"#, "--event-type", "vault.ingest.completed"];
+    tenant.ok(&[["endpoint", "test", id].as_slice(), &payload].concat());
+    let output = receiver.wait_with_output().expect("it ends by itself");
+    let text = String::from_utf8(output.stdout).expect("what it says is text");
+    let seen: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    assert!(seen.iter().all(|request| request["verified"] == true), "{text}");
+    assert_eq!(
+        (&seen[0]["body"]["type"], &seen[1]["body"]["data"]["n"]),
+        (&"webhook.test".into(), &1.into())
+    );
+
+    let refused = tenant.run(&["endpoint", "test", id, "--output", "json"]);
+    assert_eq!(refused.status, 1, "nobody listens any more: {}", refused.stdout);
+    let result: Value = serde_json::from_str(&refused.stdout).expect("JSON");
+    assert_eq!((&result["ok"], &result["statusCode"]), (&false.into(), &Value::Null));
+    serving.terminate();
+}
+
+#[test]
+fn a_backup_is_made_and_restored_over_the_api() {
+    let Served { operator, serving, .. } = Served::start();
+    let text = operator.ok(&["ledger", "export"]);
+    assert_eq!(text.lines().count(), 4, "first, tenant, key, last: {text}");
+    let imported = operator.run_with_input(&["ledger", "import", "--output", "json"], &text);
+    assert_eq!(imported.status, 0, "{}", imported.stderr);
+    let imported: Value = serde_json::from_str(&imported.stdout).expect("JSON");
+    assert_eq!((&imported["created"], &imported["unchanged"]), (&0.into(), &2.into()));
+    let refused = operator.run_with_input(&["ledger", "import"], &text.replace("Acme", "Umbrella"));
+    assert!(
+        refused.status == 1 && refused.stderr.contains("tenant/org_acme is here already"),
+        "{}",
+        refused.stderr
+    );
+    serving.terminate();
 }

@@ -95,7 +95,12 @@ pub(crate) struct Fault {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
-        for Detail { path, message } in &self.details {
+        // The message may say what its details say.
+        let news = self
+            .details
+            .iter()
+            .filter(|detail| !self.message.contains(&detail.message));
+        for Detail { path, message } in news {
             match path.as_str() {
                 "" => write!(f, "; {message}")?,
                 path => write!(f, "; {path}: {message}")?,
@@ -129,6 +134,14 @@ mod tests {
         assert_eq!(
             refusal.to_string(),
             "the body is wrong; url: is missing (INVALID_REQUEST, 400, request req_1)"
+        );
+        let repeated = Refusal {
+            message: "url: is missing".into(),
+            ..refusal.clone()
+        };
+        assert!(
+            repeated.to_string().starts_with("url: is missing (INVALID"),
+            "{repeated}"
         );
         assert!(!Error::Refused(Box::new(refusal)).is_retryable());
         assert!(Refusal::read(502, b"<html>", None).is_err());
