@@ -60,32 +60,11 @@ impl Error {
             Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch => {
                 Error::Fenced(format!("{what}: {code}"))
             }
-            Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed => {
-                Error::Denied(format!("{what}: {code}"))
-            }
-            Code::OperationTimedOut
-            | Code::RequestTimedOut
-            | Code::MessageTimedOut
-            | Code::AllBrokersDown
-            | Code::BrokerTransportFailure
-            | Code::CoordinatorNotAvailable
-            | Code::CoordinatorLoadInProgress
-            | Code::NotCoordinator
-            | Code::RebalanceInProgress
-            | Code::NotLeaderForPartition
-            | Code::LeaderNotAvailable
-            | Code::NotEnoughReplicas
-            | Code::NotEnoughReplicasAfterAppend
-            | Code::WaitingForCoordinator
-            | Code::InProgress
-            | Code::NetworkException
-            | Code::UnstableOffsetCommit
-            | Code::ConcurrentTransactions
-            // What a failed client had: the next one takes it.
-            | Code::Fatal
-            | Code::PurgeQueue
-            | Code::PurgeInflight
-            | Code::QueueFull => Error::Unreachable(format!("{what}: {code}")),
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Error::Denied(format!("{what}: {code}")),
+            passing if passes(passing) => Error::Unreachable(format!("{what}: {passing}")),
             other => Error::Other(format!("{what}: {other}")),
         }
     }
@@ -100,6 +79,90 @@ impl Error {
         match error.rdkafka_error_code() {
             Some(code) => Self::from_code(code, what),
             None => Error::Other(format!("{what}: {error}")),
+        }
+    }
+}
+
+/// What ends by itself: a broker is away or new in its office, a name doesn't resolve for a moment, or this client gave up
+/// because of such a thing. The brokers' codes are those that Kafka's own Java client calls retriable.
+fn passes(code: Code) -> bool {
+    let by_brokers = matches!(
+        code,
+        Code::RequestTimedOut
+            | Code::BrokerNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::LeaderNotAvailable
+            | Code::PreferredLeaderNotAvailable
+            | Code::EligibleLeadersNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::ListenerNotFound
+            | Code::NotController
+            | Code::NetworkException
+            | Code::CoordinatorNotAvailable
+            | Code::CoordinatorLoadInProgress
+            | Code::NotCoordinator
+            | Code::RebalanceInProgress
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::KafkaStorageError
+            | Code::OffsetNotAvailable
+            | Code::UnstableOffsetCommit
+            | Code::ConcurrentTransactions
+            | Code::ThrottlingQuotaExceeded
+            | Code::FetchSessionIdNotFound
+            | Code::InvalidFetchSessionEpoch
+    );
+    let by_client = matches!(
+        code,
+        Code::OperationTimedOut
+            | Code::MessageTimedOut
+            | Code::TimedOutQueue
+            | Code::AllBrokersDown
+            | Code::BrokerTransportFailure
+            | Code::BrokerDestroy
+            | Code::DestroyBroker
+            | Code::NodeUpdate
+            | Code::Resolve
+            | Code::WaitingForCoordinator
+            | Code::WaitCache
+            | Code::InProgress
+            | Code::Interrupted
+            | Code::Outdated
+            | Code::Retry
+            | Code::PurgeQueue
+            | Code::PurgeInflight
+            | Code::QueueFull
+            // What a failed client had: the next one takes it.
+            | Code::Fatal
+    );
+    by_brokers || by_client
+}
+
+#[cfg(test)]
+mod tests {
+    //! What brokers that go and come must not end a process with.
+    use super::*;
+
+    #[test]
+    fn what_an_outage_brings_passes() {
+        for code in [
+            Code::DestroyBroker,
+            Code::BrokerDestroy,
+            Code::TimedOutQueue,
+            Code::NotLeaderForPartition,
+            Code::KafkaStorageError,
+            Code::Resolve,
+        ] {
+            assert!(Error::from_code(code, "events").is_retryable(), "{code:?}");
+        }
+        for code in [
+            Code::InvalidConfig,
+            Code::Authentication,
+            Code::TopicAuthorizationFailed,
+        ] {
+            assert!(!Error::from_code(code, "events").may_pass(), "{code:?}");
         }
     }
 }
