@@ -23,7 +23,6 @@ pub(crate) enum Code {
     MethodNotAllowed,
     Conflict,
     /// Comes with the replay of deliveries.
-    #[allow(dead_code, reason = "its route comes with the delivery history")]
     Gone,
     PreconditionFailed,
     PayloadTooLarge,
@@ -35,6 +34,61 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// Each has a page, `docs/errors/<CODE>.md`.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::InvalidRequest,
+        Self::AuthInvalid,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::Gone,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimitExceeded,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// As it is answered.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::AuthInvalid => "AUTH_INVALID",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::Conflict => "CONFLICT",
+            Self::Gone => "GONE",
+            Self::PreconditionFailed => "PRECONDITION_FAILED",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// One line for the documentation.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "something in the request is malformed, unknown or out of bounds; `details` says where",
+            Self::AuthInvalid => "the API key is missing, malformed, unknown, revoked or expired",
+            Self::PermissionDenied => "the key is valid, and lacks a scope that this needs",
+            Self::NotFound => "there is no such thing, or it is another tenant's",
+            Self::MethodNotAllowed => "the path has other methods; the header `Allow` names them",
+            Self::Conflict => "it exists already, a quota is used up, or somebody else changes it at the same time",
+            Self::Gone => "it was there, and is past its retention",
+            Self::PreconditionFailed => "it was changed since it was read: `If-Match` names an older version",
+            Self::PayloadTooLarge => "the body is larger than this route takes",
+            Self::UnsupportedMediaType => "the body's content type is not one that this route takes",
+            Self::RateLimitExceeded => "too many requests; `Retry-After` says when to try again",
+            Self::Unavailable => "Kafka or the clerk can't be asked at the moment; `Retry-After` says when to try again",
+            Self::Internal => "a defect of Hookline, which its log describes under the request's id",
+        }
+    }
+
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,

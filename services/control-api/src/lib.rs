@@ -16,6 +16,7 @@ mod native;
 mod notes;
 mod observe;
 mod once;
+mod openapi;
 mod page;
 mod path;
 mod precondition;

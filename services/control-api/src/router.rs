@@ -4,6 +4,7 @@ use crate::{
     error::{ApiError, Code},
     native,
     observe::observe,
+    openapi,
     state::Api,
     tenant_api,
 };
@@ -13,6 +14,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .nest("/webhooks/v1", native::routes())
         .nest("/v2.3/webhooks", tenant_api::routes())
+        .merge(openapi::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
         // Each route's extractor has its own limit.

@@ -11,6 +11,7 @@ use crate::{
     endpoints::{self, Dialect, New},
     error::ApiError,
     once::{IdempotencyKey, Once},
+    openapi::{EndpointInPath, IdempotencyHeader, IfMatchHeader},
     path::Id,
     precondition::IfMatch,
     query::{self, Query},
@@ -33,14 +34,35 @@ pub(crate) fn routes() -> Router<Api> {
         .route("/endpoints/{id}", get(read).patch(update).delete(delete))
 }
 
-/// All of them: the quota bounds it.
-async fn list(Manager(caller): Manager, Query(query::None {}): Query<query::None>) -> Result<Answer, ApiError> {
+/// List endpoints
+///
+/// All of them, newest first: the quota bounds it.
+#[utoipa::path(
+    get,
+    path = "/v2.3/webhooks/endpoints",
+    tag = "Tenant API",
+    operation_id = "listWebhookEndpoints",
+    responses((status = 200, description = "All of them.", body = Data<Vec<Shown>>))
+)]
+pub(crate) async fn list(Manager(caller): Manager, Query(query::None {}): Query<query::None>) -> Result<Answer, ApiError> {
     let all = endpoints::list(&caller.view, &caller.tenant, None);
     let data: Vec<_> = all.map(|endpoint| Shown::new(endpoint)).collect();
     Ok(Answer::json(StatusCode::OK, &Data { data }))
 }
 
-async fn create(
+/// Make an endpoint
+///
+/// Its signing secret is answered now and never again.
+#[utoipa::path(
+    post,
+    path = "/v2.3/webhooks/endpoints",
+    tag = "Tenant API",
+    operation_id = "createWebhookEndpoint",
+    params(IdempotencyHeader),
+    request_body = Created,
+    responses((status = 201, description = "It is made.", body = Data<Shown>, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
+pub(crate) async fn create(
     State(api): State<Api>,
     Manager(caller): Manager,
     key: IdempotencyKey,
@@ -60,7 +82,16 @@ async fn create(
     .map_err(wanted::rename)
 }
 
-async fn read(
+/// Read an endpoint
+#[utoipa::path(
+    get,
+    path = "/v2.3/webhooks/endpoints/{id}",
+    tag = "Tenant API",
+    operation_id = "getWebhookEndpoint",
+    params(EndpointInPath),
+    responses((status = 200, description = "The endpoint.", body = Data<Shown>, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
+pub(crate) async fn read(
     Manager(caller): Manager,
     Id(id): Id,
     Query(query::None {}): Query<query::None>,
@@ -70,7 +101,19 @@ async fn read(
     Ok(Answer::json(StatusCode::OK, &Data { data }).at_version(endpoint.version))
 }
 
-async fn update(
+/// Change an endpoint
+///
+/// What is left out stays.
+#[utoipa::path(
+    patch,
+    path = "/v2.3/webhooks/endpoints/{id}",
+    tag = "Tenant API",
+    operation_id = "updateWebhookEndpoint",
+    params(EndpointInPath, IfMatchHeader),
+    request_body = Changed,
+    responses((status = 200, description = "It is changed.", body = Data<Shown>, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
+pub(crate) async fn update(
     State(api): State<Api>,
     Manager(caller): Manager,
     Id(id): Id,
@@ -97,7 +140,16 @@ async fn update(
     .map_err(wanted::rename)
 }
 
-async fn delete(
+/// Delete an endpoint
+#[utoipa::path(
+    delete,
+    path = "/v2.3/webhooks/endpoints/{id}",
+    tag = "Tenant API",
+    operation_id = "deleteWebhookEndpoint",
+    params(EndpointInPath, IfMatchHeader),
+    responses((status = 204, description = "It is deleted."))
+)]
+pub(crate) async fn delete(
     State(api): State<Api>,
     Manager(caller): Manager,
     Id(id): Id,

@@ -10,6 +10,7 @@ use crate::{
     body::{Json, OptionalJson, present},
     error::ApiError,
     once::{IdempotencyKey, Once},
+    openapi::{EndpointInPath, IdempotencyHeader, IfMatchHeader},
     path::Id,
     precondition::IfMatch,
     state::Api,
@@ -25,6 +26,18 @@ use utoipa::ToSchema;
 const DEFAULT_PREVIOUS_EXPIRES_SEC: i64 = 86_400;
 const MAX_PREVIOUS_EXPIRES_SEC: i64 = 2_592_000;
 
+/// Change an endpoint
+///
+/// What is left out stays.
+#[utoipa::path(
+    patch,
+    path = "/webhooks/v1/endpoints/{id}",
+    tag = "Endpoints",
+    operation_id = "updateEndpoint",
+    params(EndpointInPath, IfMatchHeader),
+    request_body = ChangedEndpoint,
+    responses((status = 200, description = "It is changed.", body = EndpointAnswer, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
 pub(crate) async fn update(
     State(api): State<Api>,
     Manager(caller): Manager,
@@ -61,6 +74,17 @@ pub(crate) async fn update(
     .await
 }
 
+/// Delete an endpoint
+///
+/// Nothing more is sent to it, and it leaves the lists.
+#[utoipa::path(
+    delete,
+    path = "/webhooks/v1/endpoints/{id}",
+    tag = "Endpoints",
+    operation_id = "deleteEndpoint",
+    params(EndpointInPath, IfMatchHeader),
+    responses((status = 204, description = "It is deleted."))
+)]
 pub(crate) async fn delete(
     State(api): State<Api>,
     Manager(caller): Manager,
@@ -91,6 +115,18 @@ pub(crate) struct RotateSecret {
     signing_secret: Option<BroughtSecret>,
 }
 
+/// Rotate a signing secret
+///
+/// The new one is answered this once. Until the old one expires, deliveries are signed with both.
+#[utoipa::path(
+    post,
+    path = "/webhooks/v1/endpoints/{id}/rotate_secret",
+    tag = "Endpoints",
+    operation_id = "rotateSecret",
+    params(EndpointInPath, IdempotencyHeader, IfMatchHeader),
+    request_body = Option<RotateSecret>,
+    responses((status = 200, description = "It is rotated.", body = EndpointWithSecret, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
 pub(crate) async fn rotate_secret(
     State(api): State<Api>,
     Manager(caller): Manager,

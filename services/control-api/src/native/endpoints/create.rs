@@ -11,12 +11,25 @@ use crate::{
     endpoints::{Dialect, New},
     error::ApiError,
     once::{IdempotencyKey, Once},
+    openapi::IdempotencyHeader,
     state::Api,
 };
 use axum::extract::State;
 use http::StatusCode;
 use runtime::clock::now_ms;
 
+/// Make an endpoint
+///
+/// Its signing secret is answered now and when it is rotated, never again.
+#[utoipa::path(
+    post,
+    path = "/webhooks/v1/endpoints",
+    tag = "Endpoints",
+    operation_id = "createEndpoint",
+    params(IdempotencyHeader),
+    request_body = CreatedEndpoint,
+    responses((status = 201, description = "It is made.", body = EndpointWithSecret, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     Manager(caller): Manager,

@@ -6,6 +6,7 @@ use crate::{
     auth::Manager,
     endpoints,
     error::ApiError,
+    openapi::EndpointInPath,
     page::{Cursor, Limit, Page},
     path::Id,
     query::Query,
@@ -15,15 +16,28 @@ use axum::extract::State;
 use http::StatusCode;
 use runtime::clock::now_ms;
 use serde::Deserialize;
+use utoipa::{
+    IntoParams,
+    openapi::{Object, RefOr, Schema, Type},
+};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
+    /// Only endpoints of this status.
+    #[param(inline, schema_with = any_status, required = false)]
     status: Option<Status>,
+    /// How many; 50 when left out.
     #[serde(default)]
+    #[param(value_type = u8, minimum = 1, maximum = 200, required = false)]
     limit: Limit,
+    /// `nextCursor` of the page before.
+    #[param(value_type = String, required = false)]
     cursor: Option<Cursor>,
 }
+
+const STATUSES: [&str; 4] = ["active", "disabled", "auto_disabled", "paused"];
 
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -33,7 +47,7 @@ impl TryFrom<String> for Status {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if ["active", "disabled", "auto_disabled", "paused"].contains(&text.as_str()) {
+        if STATUSES.contains(&text.as_str()) {
             Ok(Self(text))
         } else {
             Err("status is one of active, disabled, auto_disabled, paused")
@@ -41,6 +55,21 @@ impl TryFrom<String> for Status {
     }
 }
 
+fn any_status() -> impl Into<RefOr<Schema>> {
+    Object::builder().schema_type(Type::String).enum_values(Some(STATUSES))
+}
+
+/// List endpoints
+///
+/// Newest first, without secrets.
+#[utoipa::path(
+    get,
+    path = "/webhooks/v1/endpoints",
+    tag = "Endpoints",
+    operation_id = "listEndpoints",
+    params(ListQuery),
+    responses((status = 200, description = "One page of them.", body = EndpointsAnswer))
+)]
 pub(crate) async fn list(
     State(api): State<Api>,
     Manager(caller): Manager,
@@ -59,6 +88,15 @@ pub(crate) async fn list(
     Ok(Answer::json(StatusCode::OK, &shown))
 }
 
+/// Read an endpoint
+#[utoipa::path(
+    get,
+    path = "/webhooks/v1/endpoints/{id}",
+    tag = "Endpoints",
+    operation_id = "getEndpoint",
+    params(EndpointInPath),
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, headers(("etag" = String, description = "Its version, for `If-Match`"))))
+)]
 pub(crate) async fn get(
     State(api): State<Api>,
     Manager(caller): Manager,

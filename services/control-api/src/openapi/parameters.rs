@@ -1,0 +1,34 @@
+//! Parameters that several routes take, as the document describes them. They are read elsewhere (`once`,
+//! `precondition`, `path`).
+
+#![allow(dead_code, reason = "their fields are read by the macro alone")]
+
+use utoipa::IntoParams;
+
+/// Of routes that make something.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IdempotencyHeader {
+    /// 1 to 255 visible ASCII characters. The same request with the same key within 24 hours is answered the same, and
+    /// done once; with another body it is a conflict.
+    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: String,
+}
+
+/// Of routes that change something.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IfMatchHeader {
+    /// The `ETag` that you have read: the change is made only when it is still that version.
+    #[param(rename = "If-Match", required = false, pattern = r#"^("[!#-~]*"|\*)$"#, example = "\"3\"")]
+    if_match: String,
+}
+
+/// Of routes of one endpoint.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct EndpointInPath {
+    /// The endpoint's id: `wh_` and a ULID.
+    #[param(example = "wh_01K9ZJ6M3T8Q2V5X7Y9ABCDEFG")]
+    id: String,
+}
