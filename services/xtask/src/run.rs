@@ -1,5 +1,6 @@
 //! `demo`, `chaos` and `loadtest`: builds, brings a Kafka, and runs the program that does the work. What the program
-//! needs to know comes in its environment: `KAFKA_BROKERS`, and `HOOKLINE_BIN`, the path of the product's binary.
+//! needs to know comes in its environment: `KAFKA_BROKERS`, and `HOOKLINE_BIN`, the path of the product's binary. Chaos
+//! brings its Kafka itself, because its options say which.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -20,7 +21,12 @@ pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<ExitCode> {
 /// `cargo xtask chaos`: the same build as the demo's, whose debug assertions make it obey crash points.
 pub(crate) fn chaos(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::dev_programs()?;
-    with_kafka(programs.get("hookline-chaos")?, programs.get("hookline")?, arguments)
+    run(
+        programs.get("hookline-chaos")?,
+        programs.get("hookline")?,
+        None,
+        arguments,
+    )
 }
 
 /// `cargo xtask loadtest`: optimized.
@@ -32,11 +38,17 @@ pub(crate) fn loadtest(arguments: &[String]) -> anyhow::Result<ExitCode> {
 fn with_kafka(program: &Path, hookline: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     processes::fail_if_interrupted()?;
     let kafka = Kafka::obtain(1)?;
+    run(program, hookline, Some(&kafka), arguments)
+}
+
+fn run(program: &Path, hookline: &Path, kafka: Option<&Kafka>, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(program);
     command
         .args(arguments)
         .current_dir(build::root())
-        .env(brokers::BOOTSTRAP_VARIABLE, kafka.bootstrap())
         .env(BINARY_VARIABLE, hookline);
+    if let Some(kafka) = kafka {
+        command.env(brokers::BOOTSTRAP_VARIABLE, kafka.bootstrap());
+    }
     Ok(processes::exit_code(processes::run(&mut command)?))
 }

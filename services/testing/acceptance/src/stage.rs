@@ -10,6 +10,8 @@ use harness::{Direct, Hook, Installation, Options, Process, Receiver, until};
 use kafka_log::Producer;
 use schemas::Endpoint;
 use serde_json::json;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
 
 /// The type of all events that [`Stage::publish`] sends.
 pub const TYPE: &str = "vault.ingest.started";
@@ -93,6 +95,21 @@ impl Stage {
             ids.push(id);
         }
         self.producer.write_all(&records).await?;
+        Ok(ids)
+    }
+
+    /// Publishes `portion` events `every` so often, until `stop`. Their ids.
+    pub async fn publish_until(
+        &self,
+        stop: &CancellationToken,
+        portion: usize,
+        every: Duration,
+    ) -> anyhow::Result<Vec<String>> {
+        let mut ids = Vec::new();
+        let mut portions = interval(every);
+        while stop.run_until_cancelled(portions.tick()).await.is_some() {
+            ids.extend(self.publish(portion).await?);
+        }
         Ok(ids)
     }
 

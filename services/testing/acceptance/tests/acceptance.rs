@@ -17,6 +17,8 @@ mod endpoint_states;
 mod isolation;
 #[path = "acceptance/late_letters.rs"]
 mod late_letters;
+#[path = "acceptance/limits.rs"]
+mod limits;
 #[path = "acceptance/lost_records.rs"]
 mod lost_records;
 #[path = "acceptance/metrics.rs"]

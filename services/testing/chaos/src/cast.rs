@@ -3,9 +3,11 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use harness::{Answer, Behaviour, Direct, Hook, Receiver, Seen};
+use harness::{Answer, Behaviour, Direct, Hook, Receiver, Seen, Trap};
+use schemas::{Endpoint, Limit};
 
 /// Types that the events have, all with the same data.
 pub(crate) const TYPES: [&str; 5] = [
@@ -17,21 +19,67 @@ pub(crate) const TYPES: [&str; 5] = [
 ];
 pub(crate) const TENANTS: usize = 2;
 
+/// The one network that the processes are allowed, and an address outside it.
+pub(crate) const ALLOWED: &str = "127.0.0.1/32";
+const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Of endpoints that are slow: requests a second, at once from rest, under way.
+pub(crate) const SLOW_PER_SEC: f64 = 25.0;
+pub(crate) const SLOW_BURST: usize = 5;
+pub(crate) const SLOW_AT_ONCE: usize = 8;
+/// Requests under way to an endpoint whose requests last.
+pub(crate) const LASTING_AT_ONCE: usize = 4;
+
 /// How an endpoint's receiver is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     Quick,
     /// 503 to three requests in ten.
     Flaky,
-    /// 50 to 300 ms.
+    /// 50 to 300 ms, limited in rate and concurrency.
     Slow,
+    /// One request in ten takes 1.2 to 3 s: longer than a revoke waits.
+    Lasting,
     /// Refuses connections until it is brought up.
     Down,
     /// 404: everything for it becomes a dead letter.
     Rejecting,
+    /// 410: it is disabled, and everything for it becomes a dead letter.
+    Gone,
+    /// At an address that the egress policy forbids, and not tried again: dead letters, and no connection.
+    Forbidden,
 }
 
-const MANNERS: [Manner; 5] = [Manner::Quick, Manner::Flaky, Manner::Slow, Manner::Quick, Manner::Down];
+const MANNERS: [Manner; 5] = [
+    Manner::Quick,
+    Manner::Flaky,
+    Manner::Slow,
+    Manner::Lasting,
+    Manner::Down,
+];
+/// Of the second tenant, in place of [`Manner::Down`].
+const DEADLY: [Manner; 3] = [Manner::Rejecting, Manner::Gone, Manner::Forbidden];
+
+impl Manner {
+    /// Whether everything for it becomes a dead letter.
+    pub(crate) fn is_deadly(self) -> bool {
+        DEADLY.contains(&self)
+    }
+
+    fn customize(self, endpoint: &mut Endpoint) {
+        match self {
+            Self::Slow => {
+                endpoint.rate_limit = Some(Limit {
+                    per_second: SLOW_PER_SEC,
+                    burst: SLOW_BURST as i32,
+                });
+                endpoint.max_in_flight = Some(SLOW_AT_ONCE as i32);
+            }
+            Self::Lasting => endpoint.max_in_flight = Some(LASTING_AT_ONCE as i32),
+            Self::Forbidden => endpoint.retry_schedule_sec = Some(Vec::new()),
+            Self::Quick | Self::Flaky | Self::Down | Self::Rejecting | Self::Gone => {}
+        }
+    }
+}
 
 /// What an endpoint of this number is like. Each manner comes dedicated and shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +95,7 @@ impl Part {
         let (tenant, within) = (number % TENANTS, number / TENANTS);
         let mixed = within + within / TYPES.len();
         let manner = match MANNERS[mixed % MANNERS.len()] {
-            Manner::Down if tenant == 1 => Manner::Rejecting,
+            Manner::Down if tenant == 1 => DEADLY[mixed / MANNERS.len() % DEADLY.len()],
             manner => manner,
         };
         Self {
@@ -71,12 +119,14 @@ pub(crate) struct Cast {
     pub(crate) members: Vec<Member>,
     _receiver: Receiver,
     pub(crate) down: Receiver,
+    /// Where no request may go.
+    pub(crate) trap: Trap,
 }
 
 impl Cast {
     /// Makes tenants and endpoints, eight at a time.
     pub(crate) async fn assemble(direct: &Direct, endpoints: usize, seed: u64) -> anyhow::Result<Self> {
-        let (receiver, down) = (Receiver::start().await?, Receiver::down()?);
+        let (receiver, down, trap) = (Receiver::start().await?, Receiver::down()?, Trap::set(FORBIDDEN).await?);
         let mut tenants = Vec::new();
         for number in 0..TENANTS {
             tenants.push(
@@ -97,7 +147,11 @@ impl Cast {
             let server = if part.manner == Manner::Down { &down } else { &receiver };
             let hook = server.hook(&format!("endpoint-{number}"));
             hook.behave(behaviour(part.manner, seed));
-            making.spawn(make(direct.clone(), tenants[part.tenant].clone(), part, hook));
+            let url = match part.manner {
+                Manner::Forbidden => trap.url(),
+                _ => hook.url().to_owned(),
+            };
+            making.spawn(make(direct.clone(), tenants[part.tenant].clone(), part, url, hook));
         }
         while let Some(made) = making.join_next().await {
             members.push(made??);
@@ -107,6 +161,7 @@ impl Cast {
             members,
             _receiver: receiver,
             down,
+            trap,
         })
     }
 
@@ -118,11 +173,12 @@ impl Cast {
     }
 }
 
-async fn make(direct: Direct, tenant: String, part: Part, hook: Hook) -> anyhow::Result<Member> {
+async fn make(direct: Direct, tenant: String, part: Part, url: String, hook: Hook) -> anyhow::Result<Member> {
     let placement = if part.dedicated { "dedicated" } else { "shared" };
     let made = direct
-        .endpoint(&tenant, hook.url(), &[TYPES[part.event_type]], |endpoint| {
+        .endpoint(&tenant, &url, &[TYPES[part.event_type]], |endpoint| {
             endpoint.placement = placement.to_owned();
+            part.manner.customize(endpoint);
         })
         .await?;
     hook.expect_signatures("webhook-", &[made.secret])?;
@@ -135,8 +191,9 @@ async fn make(direct: Direct, tenant: String, part: Part, hook: Hook) -> anyhow:
 
 fn behaviour(manner: Manner, seed: u64) -> Behaviour {
     match manner {
-        Manner::Quick | Manner::Down => Behaviour::always(Answer::ok()),
+        Manner::Quick | Manner::Down | Manner::Forbidden => Behaviour::always(Answer::ok()),
         Manner::Rejecting => Behaviour::always(Answer::status(404)),
+        Manner::Gone => Behaviour::always(Answer::status(410)),
         Manner::Flaky => Behaviour::by(move |seen, before| match roll(seed, seen, before) % 10 {
             0..3 => Answer::status(503),
             _ => Answer::ok(),
@@ -144,6 +201,15 @@ fn behaviour(manner: Manner, seed: u64) -> Behaviour {
         Manner::Slow => {
             Behaviour::by(move |seen, before| Answer::slow(Duration::from_millis(50 + roll(seed, seen, before) % 250)))
         }
+        Manner::Lasting => Behaviour::by(move |seen, before| lasting(roll(seed, seen, before))),
+    }
+}
+
+/// One in ten.
+fn lasting(rolled: u64) -> Answer {
+    match rolled % 10 {
+        0 => Answer::slow(Duration::from_millis(1_200 + rolled % 1_800)),
+        _ => Answer::ok(),
     }
 }
 
@@ -158,11 +224,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fifty_endpoints_have_every_manner_in_both_placements() {
-        let parts: Vec<_> = (0..50).map(Part::of).collect();
+    fn sixty_endpoints_have_every_manner_in_both_placements() {
+        let parts: Vec<_> = (0..60).map(Part::of).collect();
         let dedicated = parts.iter().filter(|part| part.dedicated).count();
-        assert!((22..=28).contains(&dedicated), "{dedicated}");
-        let all = MANNERS.into_iter().chain([Manner::Rejecting]);
+        assert!((26..=34).contains(&dedicated), "{dedicated}");
+        let all = MANNERS.into_iter().chain(DEADLY);
         for (manner, dedicated) in all.flat_map(|manner| [(manner, true), (manner, false)]) {
             let has = |part: &&Part| (part.manner, part.dedicated) == (manner, dedicated);
             assert!(

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker_faults::{self, Outages};
-use crate::cast::{Cast, Manner};
+use crate::cast::{self, Cast, Manner};
 use crate::faults::Faults;
 use crate::fleet::{Fleet, Toll};
 use crate::ledger_edits;
+use crate::limits::{self, Changes};
 use crate::repeats::Repeats;
 use crate::traffic::{self, Expected, Published};
 use crate::verdict::{self, Summary};
@@ -75,6 +76,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
             "[1,1,1,2,2,2,4,4,8,8,16,16,16,16,16,16,16,32,32,32]",
         )
         .set("delivery.timeout_sec", "5")
+        .set("egress.allow_networks", cast::ALLOWED)
         .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
     settings.brokers = cluster.as_ref().map(|cluster| cluster.bootstrap().to_owned());
     let mut installation = Installation::start(settings).await?;
@@ -115,16 +117,22 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     let toll: Toll = fleet.await??;
     show(&toll, outages);
 
+    let changes = Changes::of(&toll, outages);
+    let (lasting_duplicates, lasting_bound) = limits::lasting(&cast, changes);
+    let bound = verdict::bound(&toll, outages, repeats.count().await?, options.max_in_flight);
     let mut summary = Summary {
         seed: options.seed,
         deliveries: options.deliveries,
-        bound: verdict::bound(&toll, outages, repeats.count().await?, options.max_in_flight),
+        bound: bound + lasting_bound,
+        lasting_duplicates,
+        lasting_bound,
         broker_outages: outages.one + outages.all,
         ..Summary::default()
     };
     summary
         .violations
         .extend(complete.err().map(|error| format!("{error:#}")));
+    summary.violations.extend(limits::exceeded(&cast, changes));
     verdict::judge(&mut summary, &installation, &cast, &expected, &toll).await?;
     if summary.violations.is_empty() {
         installation.delete_topics().await?;
@@ -144,7 +152,7 @@ async fn publish_in_storm(
     let edits_stop = CancellationToken::new();
     let ids = cast.members.iter().map(|member| member.id.clone()).collect();
     let edits = tokio::spawn(ledger_edits::describe(direct.clone(), ids, edits_stop.clone()));
-    let is_pausable = |part: crate::cast::Part| part.manner == Manner::Quick && !part.dedicated;
+    let is_pausable = |part: cast::Part| part.manner == Manner::Quick && !part.dedicated;
     let paused = cast.members.iter().find(|member| is_pausable(member.part));
     let paused = paused.context("too few endpoints for one to pause")?.id.clone();
     let half = Instant::now() + (options.storm() / 2).min(LONGEST_DOWN);

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::cast::{Cast, Manner, TENANTS, TYPES};
+use crate::cast::{Cast, TENANTS, TYPES};
 
 /// A producer outlives an outage of all brokers; what it isn't told of it would have to write again.
 const PRODUCER_PATIENCE_MS: &str = "300000";
@@ -91,7 +91,7 @@ pub(crate) fn expected(cast: &Cast, published: &[Published]) -> Expected {
             if (member.part.tenant, member.part.event_type) != (event.tenant, event.event_type) {
                 continue;
             }
-            if member.part.manner == Manner::Rejecting {
+            if member.part.manner.is_deadly() {
                 expected.dying.insert((event.id.clone(), member.id.clone()));
             } else {
                 expected.arriving.push((event.id.clone(), index));

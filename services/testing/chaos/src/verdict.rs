@@ -26,8 +26,12 @@ pub struct Summary {
     pub dead_lettered: usize,
     /// Further verified 2xx of a pair.
     pub duplicates: usize,
-    /// Most duplicates that the kills allow.
+    /// Most duplicates that the kills allow, and the joins.
     pub bound: usize,
+    /// Of the duplicates, those at endpoints whose requests last longer than a revoke waits.
+    pub lasting_duplicates: usize,
+    /// Of the bound, what the joins allow there.
+    pub lasting_bound: usize,
     pub lost: usize,
     pub bad_signatures: usize,
     pub kills: usize,
@@ -43,7 +47,8 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "chaos: seed={} deliveries={} expected={} delivered={} dead_lettered={} duplicates={} bound={} lost={} \
+            "chaos: seed={} deliveries={} expected={} delivered={} dead_lettered={} duplicates={} bound={} \
+             lasting_duplicates={} lasting_bound={} lost={} \
              bad_signatures={} kills={} halts={} terminations={} broker_outages={}",
             self.seed,
             self.deliveries,
@@ -52,6 +57,8 @@ impl fmt::Display for Summary {
             self.dead_lettered,
             self.duplicates,
             self.bound,
+            self.lasting_duplicates,
+            self.lasting_bound,
             self.lost,
             self.bad_signatures,
             self.kills,
@@ -98,11 +105,22 @@ pub(crate) async fn judge(
     summary.halts = toll.halted.len();
     summary.terminations = toll.ended.len();
 
+    let elsewhere = summary.duplicates - summary.lasting_duplicates.min(summary.duplicates);
     let strangers = dead.difference(&expected.dying).count();
     let rules = [
         (summary.lost, 0, "deliveries are lost (invariant 1)"),
         (summary.bad_signatures, 0, "requests are not signed as they must be"),
         (summary.duplicates, summary.bound, "deliveries came again"),
+        (
+            elsewhere,
+            summary.bound - summary.lasting_bound,
+            "deliveries came again to endpoints that answer within a second",
+        ),
+        (
+            cast.trap.connections(),
+            0,
+            "connections came to a forbidden address (invariant 4)",
+        ),
         (strangers, 0, "dead letters are of deliveries that must arrive"),
     ];
     for (count, most, words) in rules {
@@ -120,8 +138,8 @@ pub(crate) async fn judge(
 
 /// What may come twice: what dispatchers had in flight that were killed, or stood still until others had taken over; what
 /// all of them had when brokers were away for longer than a session; and what fan-out wrote again (of that, the recent
-/// sets of dispatchers that live on drop nearly all). SIGTERM, joining and leaving allow nothing: receivers answer within
-/// the second that a revoke waits.
+/// sets of dispatchers that live on drop nearly all). SIGTERM, joining and leaving allow nothing where receivers answer
+/// within the second that a revoke waits; what they allow elsewhere is [`crate::limits::lasting`].
 pub(crate) fn bound(toll: &Toll, outages: Outages, repeats: usize, max_in_flight: usize) -> usize {
     let outlived = (outages.one + outages.all) * fleet::DISPATCHERS;
     let in_flight = (toll.of(Role::Dispatcher) + outlived) * max_in_flight;

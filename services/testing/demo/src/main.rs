@@ -11,7 +11,6 @@ mod matcher;
 mod publishing;
 mod stage;
 mod table;
-mod trap;
 mod verdict;
 mod watch;
 

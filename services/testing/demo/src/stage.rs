@@ -1,15 +1,18 @@
 //! The stage: an installation on Kafka, its roles as processes, receivers, tenants and endpoints, all made as users make
 //! them. And its end.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt};
-use harness::{Hook, Installation, Options, Process, Receiver};
+use harness::{Hook, Installation, Options, Process, Receiver, Trap};
 use kafka_log::Admin;
 use serde_json::{Value, json};
 
 use crate::cast::{self, CASELINE, ENDPOINTS, TENANTS};
-use crate::trap::Trap;
 
+/// Outside the network that the processes are allowed.
+const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SOURCE_PARTITIONS: i32 = 4;
 /// Commands of the real binary that run at the same time.
 const COMMANDS_AT_ONCE: usize = 4;
@@ -69,7 +72,8 @@ impl Stage {
         for (name, role) in PROCESSES {
             processes.push(installation.start_process(name, &[role], &[])?);
         }
-        let (receiver, broken_receiver, trap) = (Receiver::start().await?, Receiver::down()?, Trap::set().await?);
+        let (receiver, broken_receiver, trap) =
+            (Receiver::start().await?, Receiver::down()?, Trap::set(FORBIDDEN).await?);
         make_tenants(&installation).await?;
         let endpoints = make_endpoints(&installation, [&receiver, &broken_receiver], &trap).await?;
         for process in &mut processes {
@@ -224,8 +228,12 @@ async fn make_endpoints(
         async move {
             hook.behave((plan.behaviour)());
             hook.keep_contents();
-            let url = if plan.forbidden { trap.url() } else { hook.url() };
-            let made = make_endpoint(installation, plan, url).await?;
+            let url = if plan.forbidden {
+                trap.url()
+            } else {
+                hook.url().to_owned()
+            };
+            let made = make_endpoint(installation, plan, &url).await?;
             let id = text(&made["endpoint"]["id"])?;
             let public_key = &made["endpoint"]["publicKey"];
             let signer = if public_key.is_null() {

@@ -13,6 +13,7 @@ mod process;
 pub mod publish;
 pub mod receiver;
 mod topic;
+mod trap;
 mod wait;
 
 pub use direct::{Direct, MadeEndpoint};
@@ -21,6 +22,7 @@ pub use logbook::Logbook;
 pub use process::Process;
 pub use receiver::{Answer, Behaviour, Hook, Receiver, Seen, Tally};
 pub use topic::{Followed, follow, read_to_end};
+pub use trap::Trap;
 pub use wait::until;
 
 /// `host:port,…` of the Kafka that everything in this process shares: that of `KAFKA_BROKERS`, as `cargo xtask` sets it,

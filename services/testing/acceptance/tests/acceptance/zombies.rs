@@ -51,6 +51,9 @@ async fn invariant_3_a_zombie_repeats_at_most_what_it_had_in_flight_and_moves_no
     assert_eq!(bad_signatures, 0);
     // The scheduler's transactions repeat nothing.
     assert!(again <= MAX_IN_FLIGHT, "{again} came again, of at most {MAX_IN_FLIGHT}");
+    let at_once: Vec<_> = doors.iter().map(|door| door.hook.tally().most_at_once).collect();
+    println!("zombies: {again} came again, at most {at_once:?} at once of {MAX_IN_FLIGHT}");
+    assert!(at_once.iter().all(|most| *most <= 2 * MAX_IN_FLIGHT), "{at_once:?}");
     stage
         .strike(vec![zombie, heir, fanout])
         .await

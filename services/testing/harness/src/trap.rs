@@ -1,5 +1,6 @@
 //! An address where no request may go: it counts the connections that come all the same.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,22 +8,20 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Outside the network that the processes are allowed.
-const ADDRESS: &str = "127.0.0.2:0";
-
-/// It listens until this is dropped.
+/// Closes every connection at once; it listens until this is dropped.
 pub struct Trap {
-    url: String,
+    address: SocketAddr,
     connections: Arc<AtomicUsize>,
     listening: JoinHandle<()>,
 }
 
 impl Trap {
-    pub async fn set() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(ADDRESS)
+    /// Listens on a port of its own on this address of this machine.
+    pub async fn set(address: Ipv4Addr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((address, 0))
             .await
-            .with_context(|| format!("cannot listen on {ADDRESS}"))?;
-        let url = format!("http://{}/blocked", listener.local_addr()?);
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let address = listener.local_addr()?;
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = connections.clone();
         let listening = tokio::spawn(async move {
@@ -31,16 +30,23 @@ impl Trap {
             }
         });
         Ok(Self {
-            url,
+            address,
             connections,
             listening,
         })
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
+    /// A URL with this address in it.
+    pub fn url(&self) -> String {
+        format!("http://{}/blocked", self.address)
+    }
+
+    /// How many have come.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
