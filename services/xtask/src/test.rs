@@ -12,6 +12,8 @@ use crate::{build, run};
 /// Runs everything; `arguments` go to every test binary.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::dev_programs()?;
+    // Here rather than in the test that first needs it, where nobody sees that it takes a while.
+    python_tools::python()?;
     let kafka = Kafka::obtain(1)?;
     eprintln!(
         "xtask: testing against {} at {}",
