@@ -21,6 +21,10 @@ use std::io::{BufWriter, Write};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// After Ctrl-C, for the batch under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -161,7 +165,7 @@ impl Sweep {
         request.rate_per_sec = self.rate;
         request.dry_run = self.dry_run;
         let ledger = connect::ledger(connection, false).await?;
-        let cancel = runtime::shutdown::on_signal()?;
+        let cancel = runtime::shutdown::on_signal(STOP_PATIENCE)?;
         let mut line = Progress::new();
         let progress = |progress: &replay::Progress| {
             line.show(|| {

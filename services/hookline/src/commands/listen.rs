@@ -27,6 +27,8 @@ use verdict::{Verdict, Verifier};
 const MAX_BODY_BYTES: usize = 1 << 20;
 /// For answers that are still on their way when it ends.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Ctrl-C ends it by then, whoever still sends.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Output {
@@ -81,7 +83,7 @@ pub async fn run(listen: Listen) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("can't listen on {address}; choose another with --port"))?;
-    let stop = runtime::shutdown::on_signal()?;
+    let stop = runtime::shutdown::on_signal(STOP_PATIENCE)?;
     eprintln!("listening on http://{}; Ctrl-C ends it", listener.local_addr()?);
     if verifier.is_empty() {
         eprintln!("note: signatures aren't verified; give --secret, --secret-file or --public-key");

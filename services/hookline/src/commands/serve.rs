@@ -71,7 +71,7 @@ pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         Some(endpoint) => Some(runtime::otlp::start(endpoint, version)?),
         None => None,
     };
-    let stop = runtime::shutdown::on_signal()?;
+    let stop = runtime::shutdown::on_signal(options::stop_patience(&plan.config))?;
     let admin = Admin::bind(plan.config.admin.listen).await?;
     tracing::info!(roles = plan.names(), admin = %admin.local_addr()?, version, "starting");
     let readiness = Readiness::new();

@@ -185,7 +185,7 @@ pub const KEYS: &[Key] = &[
         "dispatcher.drain_sec",
         Form::Integer(0, 3600),
         None,
-        "how long SIGTERM lets requests finish; unset: delivery.timeout_sec + 5",
+        "how long SIGTERM lets requests finish; unset: delivery.timeout_sec + 5. Without brokers a process ends 20 s later",
     ),
     key(
         "circuit.failures",

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Beside the timeout of the requests themselves: to write down what came of them.
 const DRAIN_BEYOND_TIMEOUT_SEC: u64 = 5;
+/// For writes and commits after a drain, before a process that can't reach its brokers ends all the same.
+const BEYOND_DRAIN: Duration = Duration::from_secs(20);
 
 fn clerk(config: &Config) -> ClerkOptions {
     let mut options = ClerkOptions::new(connect::topic_settings(config));
@@ -44,18 +46,25 @@ fn source(source: &Source) -> fanout::Source {
     }
 }
 
+/// How long SIGTERM lets requests finish.
+fn drain(config: &Config) -> Duration {
+    let by_timeout = config.delivery.timeout_sec + DRAIN_BEYOND_TIMEOUT_SEC;
+    Duration::from_secs(config.dispatcher.drain_sec.unwrap_or(by_timeout))
+}
+
+/// After SIGTERM a process has ended by then: requests had their drain, and Kafka time to take what came of them.
+pub fn stop_patience(config: &Config) -> Duration {
+    drain(config) + BEYOND_DRAIN
+}
+
 pub fn dispatcher(config: &Config) -> dispatcher::Options {
     let delivery = &config.delivery;
-    let drain_sec = config
-        .dispatcher
-        .drain_sec
-        .unwrap_or(delivery.timeout_sec + DRAIN_BEYOND_TIMEOUT_SEC);
     let mut options = dispatcher::Options {
         lanes: config.kafka.lanes,
         instance_id: config.kafka.instance_id.clone(),
         max_in_flight: config.dispatcher.max_in_flight,
         max_buffered_bytes: config.dispatcher.max_buffered_bytes,
-        drain: Duration::from_secs(drain_sec),
+        drain: drain(config),
         timeout: Duration::from_secs(delivery.timeout_sec),
         retry_schedule_sec: delivery.retry_schedule_sec.clone(),
         endpoint_max_in_flight: delivery.max_in_flight,
@@ -97,14 +106,21 @@ pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Opt
     Ok(control_api::Options {
         clerk: clerk(config),
         listen: config.api.listen,
-        operator_key: operator_key.context("role api needs api.operator_key")?.reveal().to_owned(),
+        operator_key: operator_key
+            .context("role api needs api.operator_key")?
+            .reveal()
+            .to_owned(),
         keyring,
         egress: egress(config),
         delivery: control_api::DeliveryDefaults {
             header_prefix: delivery.header_prefix.clone(),
             max_in_flight: i64::try_from(delivery.max_in_flight).unwrap_or(i64::MAX),
             timeout_sec: i64::try_from(delivery.timeout_sec).unwrap_or(i64::MAX),
-            retry_schedule_sec: delivery.retry_schedule_sec.iter().map(|sec| i64::try_from(*sec).unwrap_or(i64::MAX)).collect(),
+            retry_schedule_sec: delivery
+                .retry_schedule_sec
+                .iter()
+                .map(|sec| i64::try_from(*sec).unwrap_or(i64::MAX))
+                .collect(),
         },
         rate: Rate::per_sec(config.api.rate_per_sec),
     })
