@@ -36,6 +36,12 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value, examples:
     } else {
         json!([{"apiKey": []}, {"operatorKey": [], "actingFor": []}])
     };
+    let body = &mut operation["requestBody"];
+    if !body.is_null() {
+        may_be_left_out(body);
+    } else if let Some(operation) = operation.as_object_mut() {
+        operation.remove("requestBody");
+    }
     let own = &examples[operation["operationId"].as_str().unwrap_or_default()];
     if let Some(example) = own.get("request") {
         give_example(&mut operation["requestBody"], example);
@@ -44,13 +50,30 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value, examples:
         if let Some(example) = own.get("response") {
             give_example(answer.1, example);
         }
-        for name in ["x-request-id", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
+        for name in [
+            "x-request-id",
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
+        ] {
             answer.1["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
         }
     }
     for code in refusals(method, operation) {
         let reference = format!("#/components/responses/{}", code.as_str());
         operation["responses"][code.status().as_str()] = json!({"$ref": reference});
+    }
+}
+
+/// A handler says so with `Option`, which the macro takes for null.
+fn may_be_left_out(body: &mut Value) {
+    let Some(content) = body.pointer_mut("/content/application~1json") else {
+        return;
+    };
+    let alternatives = content["schema"]["oneOf"].as_array();
+    if let Some(schema) = alternatives.and_then(|all| all.iter().find(|schema| schema.get("$ref").is_some())) {
+        content["schema"] = schema.clone();
+        body["required"] = false.into();
     }
 }
 
@@ -128,7 +151,12 @@ fn refusal(code: Code) -> Value {
     let mut names = vec!["x-request-id"];
     match code {
         Code::RateLimitExceeded => {
-            names.extend(["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
+            names.extend([
+                "retry-after",
+                "x-ratelimit-limit",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset",
+            ]);
         }
         Code::Unavailable => names.push("retry-after"),
         Code::AuthInvalid => names.push("www-authenticate"),

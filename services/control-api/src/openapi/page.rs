@@ -18,7 +18,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/docs", get(async || file("text/html; charset=utf-8", PAGE)))
-        .route("/docs/docs.js", get(async || file("text/javascript; charset=utf-8", SCRIPT)))
+        .route(
+            "/docs/docs.js",
+            get(async || file("text/javascript; charset=utf-8", SCRIPT)),
+        )
         .route("/docs/docs.css", get(async || file("text/css; charset=utf-8", STYLE)))
 }
 

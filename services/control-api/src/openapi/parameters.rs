@@ -11,7 +11,13 @@ use utoipa::IntoParams;
 pub(crate) struct IdempotencyHeader {
     /// 1 to 255 visible ASCII characters. The same request with the same key within 24 hours is answered the same, and
     /// done once; with another body it is a conflict.
-    #[param(rename = "Idempotency-Key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
     idempotency_key: String,
 }
 
@@ -20,7 +26,12 @@ pub(crate) struct IdempotencyHeader {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfMatchHeader {
     /// The `ETag` that you have read: the change is made only when it is still that version.
-    #[param(rename = "If-Match", required = false, pattern = r#"^("[!#-~]*"|\*)$"#, example = "\"3\"")]
+    #[param(
+        rename = "If-Match",
+        required = false,
+        pattern = r#"^("[!#-~]*"|\*)$"#,
+        example = "\"3\""
+    )]
     if_match: String,
 }
 
