@@ -6,7 +6,10 @@ use crate::error::{ApiError, Code};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IntoDeserializer as _},
+};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -156,6 +159,12 @@ pub(crate) fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> 
 /// For a field that may be left out but not be null.
 pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+/// As [`present`], for a name of few: serde takes an object with one member for one, too.
+pub(crate) fn name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(from)?;
+    T::deserialize(text.into_deserializer()).map(Some)
 }
 
 /// A struct that may be null, from an object alone: serde takes an array for one, too.

@@ -1,6 +1,9 @@
 //! What a caller of the tenant API may say of an endpoint.
 
-use crate::{body::present, error::ApiError};
+use crate::{
+    body::{name, present},
+    error::ApiError,
+};
 use endpoint_settings::{Settings, Status};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,7 +36,7 @@ pub(crate) struct Created {
     events: Vec<String>,
     /// At most 1,024 characters.
     description: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "name")]
     #[schema(value_type = WantedState, required = false)]
     status: Option<WantedState>,
     #[serde(default, deserialize_with = "present")]
@@ -54,7 +57,7 @@ pub(crate) struct Changed {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     description: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "name")]
     #[schema(value_type = WantedState, required = false)]
     status: Option<WantedState>,
     #[serde(default, deserialize_with = "present")]

@@ -1,6 +1,6 @@
 //! Asked as an orchestrator asks it: `/livez`, `/readyz`, `/metrics`; and how it begins and ends.
 
-use crate::support::{PATIENCE, World, options, shared, topics_of};
+use crate::support::{PATIENCE, World, ledger_of, options, shared, topics_of};
 use anyhow::{Context, Result, ensure};
 use brokers::Cluster;
 use control_api::Service;
@@ -34,8 +34,7 @@ impl Running {
         let listener = admin::Admin::bind(([127, 0, 0, 1], 0).into()).await?;
         let address = listener.local_addr()?;
         let admin = tokio::spawn(listener.serve(readiness.clone(), metrics, stop_admin.clone()));
-        let ledger = Ledger::start(connection).await?;
-        let writer = Writer::start(connection, &ledger).await?;
+        let (ledger, writer) = ledger_of(connection).await?;
         let service = Service::bind(options(Keyring::new(&Keyring::generate_key(), &[])?)).await?;
         let (connection, its_ledger, stopped) = (connection.clone(), ledger.clone(), stop.clone());
         let its_writer = writer.clone();

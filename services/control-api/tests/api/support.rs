@@ -11,7 +11,7 @@ use ledger::{ClerkOptions, Entity, Keyring, Ledger, Writer, entities};
 use runtime::{CancellationToken, readiness::Readiness};
 use schemas::Tenant;
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, time::Duration};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 pub const LANES: i32 = 4;
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -37,12 +37,12 @@ pub fn topic_settings() -> TopicSettings {
     }
 }
 
-/// New topics of the ledger under a prefix of their own.
+/// New topics of the ledger, and the one that the clerk publishes to, under a prefix of their own.
 pub async fn topics_of(brokers: &str) -> Result<Connection> {
     let connection = Connection::new(brokers, format!("t-{}.", uuid::Uuid::new_v4()), BTreeMap::new());
     let specs: Vec<_> = topics::fixed(connection.names(), &topic_settings())
         .into_iter()
-        .filter(|spec| spec.name.contains(".ledger"))
+        .filter(|spec| spec.name.contains(".ledger") || spec.name.ends_with(".ingest"))
         .collect();
     topics::apply(&Admin::new(&connection)?, &topic_settings(), &specs).await?;
     Ok(connection)
@@ -50,6 +50,25 @@ pub async fn topics_of(brokers: &str) -> Result<Connection> {
 
 pub async fn shared() -> Result<Connection> {
     topics_of(&tokio::task::spawn_blocking(brokers::shared_bootstrap).await??).await
+}
+
+/// The ledger's view and a writer; topics that were only just made may have no leader yet.
+pub async fn ledger_of(connection: &Connection) -> Result<(Ledger, Writer)> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let opened = async {
+            let ledger = Ledger::start(connection).await?;
+            // Longer than a process waits: tests share their processors.
+            let writer = Writer::start_with_timeout(connection, &ledger, Duration::from_secs(30)).await?;
+            Ok::<_, ledger::Error>((ledger, writer))
+        };
+        match opened.await {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 pub fn options(keyring: Keyring) -> Options {
@@ -64,6 +83,7 @@ pub fn options(keyring: Keyring) -> Options {
             max_in_flight: 32,
             timeout_sec: 15,
             retry_schedule_sec: vec![5, 60, 300, 1800, 7200, 18_000, 36_000, 36_000],
+            max_payload_bytes: 256 << 10,
         },
         rate: Rate::per_sec(NonZeroU32::new(100_000).expect("it is not 0")),
     }
@@ -141,8 +161,7 @@ impl World {
 
 impl Replica {
     pub async fn start_with(connection: &Connection, options: Options) -> Result<Self> {
-        let ledger = Ledger::start(connection).await?;
-        let writer = Writer::start(connection, &ledger).await?;
+        let (ledger, writer) = ledger_of(connection).await?;
         let service = Service::bind(options).await?;
         let (address, stop) = (service.local_addr()?, CancellationToken::new());
         let role = tokio::spawn({

@@ -1,7 +1,7 @@
 //! What a caller may say of an endpoint, as it is written in JSON, and what that means as settings.
 
 use crate::{
-    body::{nullable_object, present},
+    body::{name, nullable_object, present},
     error::ApiError,
 };
 use endpoint_settings::{RateLimit, Settings};
@@ -100,21 +100,21 @@ macro_rules! endpoint_body {
             #[schema(value_type = Option<Vec<i64>>)]
             retry_schedule: Option<Option<Vec<i64>>>,
             /// `endpoint` comes with a later version.
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedOrdering, required = false)]
             ordering: Option<WantedOrdering>,
             /// `block` comes with a later version.
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedOnExhausted, required = false)]
             on_exhausted: Option<WantedOnExhausted>,
             /// Changing it comes with a later version.
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedPlacement, required = false)]
             placement: Option<WantedPlacement>,
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedEnvelope, required = false)]
             envelope: Option<WantedEnvelope>,
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedDialect, required = false)]
             dialect: Option<WantedDialect>,
             /// Whether a 410 disables it.
@@ -122,7 +122,7 @@ macro_rules! endpoint_body {
             #[schema(value_type = bool, required = false)]
             disable_on_gone: Option<bool>,
             /// Signatures: HMAC with the secret, ed25519 verified with `publicKey`, or both.
-            #[serde(default, deserialize_with = "present")]
+            #[serde(default, deserialize_with = "name")]
             #[schema(value_type = WantedScheme, required = false)]
             signature_scheme: Option<WantedScheme>,
             /// Notes of your own, never sent: at most 50 of 40 + 500 characters; they replace all that there are.
@@ -134,7 +134,7 @@ macro_rules! endpoint_body {
         impl $name {
             /// All but the fields of its own.
             fn common(&mut self) -> Settings {
-                let name = |name: Option<&'static str>| name.map(str::to_owned);
+                let owned = |name: Option<&'static str>| name.map(str::to_owned);
                 Settings {
                     description: self.description.take(),
                     resource_scopes: self.resource_scopes.take().map(|wanted| wanted.map(ResourceScopes::into)),
@@ -143,13 +143,13 @@ macro_rules! endpoint_body {
                     max_in_flight: self.max_in_flight,
                     timeout_sec: self.timeout_sec,
                     retry_schedule_sec: self.retry_schedule.take(),
-                    ordering: name(self.ordering.map(WantedOrdering::as_str)),
-                    on_exhausted: name(self.on_exhausted.map(WantedOnExhausted::as_str)),
-                    placement: name(self.placement.map(WantedPlacement::as_str)),
-                    envelope: name(self.envelope.map(WantedEnvelope::as_str)),
-                    dialect: name(self.dialect.map(WantedDialect::as_str)),
+                    ordering: owned(self.ordering.map(WantedOrdering::as_str)),
+                    on_exhausted: owned(self.on_exhausted.map(WantedOnExhausted::as_str)),
+                    placement: owned(self.placement.map(WantedPlacement::as_str)),
+                    envelope: owned(self.envelope.map(WantedEnvelope::as_str)),
+                    dialect: owned(self.dialect.map(WantedDialect::as_str)),
                     disable_on_gone: self.disable_on_gone,
-                    signature_scheme: name(self.signature_scheme.map(WantedScheme::as_str)),
+                    signature_scheme: owned(self.signature_scheme.map(WantedScheme::as_str)),
                     metadata: self.metadata.take(),
                     ..Settings::default()
                 }
@@ -184,7 +184,7 @@ endpoint_body!(
         #[schema(value_type = Vec<String>, required = false)]
         event_type_filters: Option<Vec<String>>,
         /// `active` enables again.
-        #[serde(default, deserialize_with = "present")]
+        #[serde(default, deserialize_with = "name")]
         #[schema(value_type = WantedStatus, required = false)]
         status: Option<WantedStatus>,
     }

@@ -514,7 +514,7 @@ const HEADS: &[Row] = &[
         "transfer-encoding: chunked|content-length: 3",
         Body::Text("{}"),
         400,
-        NONE,
+        INVALID,
     ),
     post("content-length: abc", Body::Text("{}"), 400, NONE),
     post("content-length: 1|content-length: 2", Body::Text("{}"), 400, NONE),

@@ -3,6 +3,7 @@
 use crate::support::{PATIENCE, Process, connect, history, tenant, writer};
 use kafka_log::Outgoing;
 use ledger::{Kind, WriteError};
+use schemas::Tenant;
 
 #[tokio::test]
 async fn a_repeated_request_id_is_applied_once_also_by_the_next_clerk() {
@@ -37,6 +38,41 @@ async fn a_repeated_request_id_is_applied_once_also_by_the_next_clerk() {
             .count(),
         2
     );
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_answer_that_came_with_the_first_request() {
+    let connection = connect().await;
+    let mut first = Process::clerk(&connection, None);
+    let (_, writer) = writer(&connection).await;
+    let put = |request_id: &'static str, tenant: Tenant, expected: i64, answer: &'static [u8]| {
+        let writer = writer.clone();
+        async move {
+            let asked = writer.put_with_answer(request_id, tenant.into(), Some(expected), Some(answer.to_vec()));
+            let decided = asked.await.expect("it is decided");
+            (decided.result.ok(), decided.answer)
+        }
+    };
+    let one = tenant("one");
+    assert_eq!(
+        put("made", one.clone(), 0, b"first").await,
+        (Some(1), Some(b"first".to_vec()))
+    );
+    assert_eq!(
+        put("made", tenant("two"), 0, b"second").await,
+        (Some(1), Some(b"first".to_vec()))
+    );
+    assert_eq!(
+        put("refused", one.clone(), 7, b"third").await,
+        (None, Some(b"third".to_vec()))
+    );
+    first.kill();
+    let _second = Process::clerk(&connection, None);
+    assert_eq!(
+        put("made", tenant("three"), 0, b"fourth").await,
+        (Some(1), Some(b"first".to_vec()))
+    );
+    assert_eq!(put("refused", one, 1, b"fifth").await, (None, Some(b"third".to_vec())));
 }
 
 #[tokio::test]
