@@ -224,17 +224,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sixty_endpoints_have_every_manner_in_both_placements() {
-        let parts: Vec<_> = (0..60).map(Part::of).collect();
+    fn fifty_endpoints_have_every_manner_and_the_living_in_both_placements() {
+        let parts: Vec<_> = (0..50).map(Part::of).collect();
         let dedicated = parts.iter().filter(|part| part.dedicated).count();
-        assert!((26..=34).contains(&dedicated), "{dedicated}");
-        let all = MANNERS.into_iter().chain(DEADLY);
-        for (manner, dedicated) in all.flat_map(|manner| [(manner, true), (manner, false)]) {
-            let has = |part: &&Part| (part.manner, part.dedicated) == (manner, dedicated);
-            assert!(
-                parts.iter().any(|part| has(&part)),
-                "{manner:?}, dedicated: {dedicated}"
-            );
+        assert!((22..=28).contains(&dedicated), "{dedicated}");
+        for (manner, dedicated) in MANNERS.into_iter().flat_map(|manner| [(manner, true), (manner, false)]) {
+            let has = |part: &Part| (part.manner, part.dedicated) == (manner, dedicated);
+            assert!(parts.iter().any(has), "{manner:?}, dedicated: {dedicated}");
+        }
+        for manner in DEADLY {
+            assert!(parts.iter().any(|part| part.manner == manner), "{manner:?}");
         }
     }
 }

@@ -21,6 +21,7 @@ const ARMED_PATIENCE: Duration = Duration::from_secs(12);
 /// For the end that SIGTERM asks for: a drain takes at most `delivery.timeout_sec` + 5.
 const END_PATIENCE: Duration = Duration::from_secs(40);
 const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -86,13 +87,19 @@ pub(crate) struct Fleet {
     /// Next crash point of each role, by number.
     next_points: [usize; ROLES.len()],
     faults: Faults,
+    brokers_die: bool,
     next_fault_at: Instant,
     toll: Toll,
 }
 
 impl Fleet {
     /// Starts every process and waits until all are ready.
-    pub(crate) async fn start(installation: &Installation, seed: u64, faults: Faults) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        installation: &Installation,
+        seed: u64,
+        faults: Faults,
+        brokers_die: bool,
+    ) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for (role, name, count, _) in ROLES {
             for number in 1..=count {
@@ -114,6 +121,7 @@ impl Fleet {
             random: StdRng::seed_from_u64(seed),
             next_points: [0; ROLES.len()],
             faults,
+            brokers_die,
             next_fault_at: Instant::now(),
             toll: Toll::default(),
         })
@@ -176,10 +184,16 @@ impl Fleet {
         let member = &mut self.members[index];
         let status = member.process.end().await?;
         match (member.ending.take(), member.armed.take()) {
-            (Some((_, away)), _) if status.success() => {
+            // The signal itself ends one that isn't listening for it yet.
+            (Some((_, away)), _) if status.success() || status.signal() == Some(SIGTERM) => {
                 self.toll.ended.push(member.role);
                 member.start_at = Some(Instant::now() + away);
                 return Ok(());
+            }
+            // Without brokers it leaves what is under way, as if it had been killed.
+            (Some(_), _) if self.brokers_die && status.code() == Some(1) => {
+                println!("chaos: {} ended without its brokers", member.process.name());
+                self.toll.killed.push(member.role);
             }
             (_, Some((point, _))) if status.signal() == Some(SIGKILL) => {
                 println!("chaos: {} died at {point}", member.process.name());

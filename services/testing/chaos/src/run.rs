@@ -69,18 +69,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         true => Some(broker_faults::start_cluster().await?),
         false => None,
     };
-    let mut settings = harness::Options::new("chaos")
-        // Tries for about four minutes: nobody's patience may end while half of the processes are dead.
-        .set(
-            "delivery.retry_schedule_sec",
-            "[1,1,1,2,2,2,4,4,8,8,16,16,16,16,16,16,16,32,32,32]",
-        )
-        .set("delivery.timeout_sec", "5")
-        .set("egress.allow_networks", cast::ALLOWED)
-        .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
-    settings.brokers = cluster.as_ref().map(|cluster| cluster.bootstrap().to_owned());
-    let mut installation = Installation::start(settings).await?;
-    let fleet = Fleet::start(&installation, options.seed, options.faults).await?;
+    let bootstrap = cluster.as_ref().map(|cluster| cluster.bootstrap().to_owned());
+    let mut installation = install(options, bootstrap).await?;
+    let fleet = Fleet::start(&installation, options.seed, options.faults, options.kills_brokers).await?;
     let direct = installation.direct().await?;
     let mut cast = Cast::assemble(&direct, options.endpoints, options.seed)
         .await
@@ -140,6 +131,21 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         installation.keep_logs();
     }
     Ok(summary)
+}
+
+/// `brokers`: left out, those that everything in this process shares.
+async fn install(options: &Options, brokers: Option<String>) -> anyhow::Result<Installation> {
+    let mut settings = harness::Options::new("chaos")
+        // Tries for about four minutes: nobody's patience may end while half of the processes are dead.
+        .set(
+            "delivery.retry_schedule_sec",
+            "[1,1,1,2,2,2,4,4,8,8,16,16,16,16,16,16,16,32,32,32]",
+        )
+        .set("delivery.timeout_sec", "5")
+        .set("egress.allow_networks", cast::ALLOWED)
+        .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
+    settings.brokers = brokers;
+    Installation::start(settings).await
 }
 
 /// Publishes, while the ledger is edited, one endpoint is paused, and the receiver that is down comes up half way.
