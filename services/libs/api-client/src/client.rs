@@ -93,9 +93,14 @@ impl Client {
         let call = call.query("limit", "1").within(PROBE_TIMEOUT);
         let answer = self.once(&call).await?;
         let date = answer.header(DATE.as_str());
+        let is_list = || {
+            let body: Result<serde_json::Value, _> = answer.read();
+            body.is_ok_and(|body| body.get("endpoints").is_some())
+        };
         Ok(Probe {
             status: answer.status,
             clock: date.and_then(|text| httpdate::parse_http_date(text).ok()),
+            let_in: answer.status == 200 && is_list(),
             refusal: refusal(&answer).ok(),
         })
     }
@@ -167,6 +172,8 @@ pub struct Probe {
     pub status: u16,
     /// Of its answer; whole seconds.
     pub clock: Option<SystemTime>,
+    /// It answered as the API does.
+    pub let_in: bool,
     /// None: it was let in, or what answered isn't the API.
     pub refusal: Option<Refusal>,
 }

@@ -41,7 +41,7 @@ pub async fn api(report: &mut Report, config: &Config) -> anyhow::Result<Option<
 
 fn conclude(report: &mut Report, probe: &Probe, url: &str, with_key: bool) -> anyhow::Result<()> {
     match (&probe.refusal, probe.status) {
-        (None, 200) => report.ok("api", format!("{url} answers, and {KEY} is let in")),
+        _ if probe.let_in => report.ok("api", format!("{url} answers, and {KEY} is let in")),
         (None, status) => report.fail(
             "api",
             format!("{url} answered {status}, and not as Hookline does; is {URL} right?"),

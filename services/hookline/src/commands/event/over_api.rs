@@ -73,6 +73,13 @@ impl Sending {
         };
         let key = uuid::Uuid::new_v4().to_string();
         let published = self.client.publish(body.into(), &key).await;
+        if let (Err(error), [number]) = (&published, numbers.as_slice())
+            && is_about_the_line(error)
+        {
+            eprintln!("line {number}: {error}");
+            self.counts.bad += 1;
+            return Ok(());
+        }
         let results = published.with_context(|| {
             format!(
                 "line {first} and what follows were not sent, as far as is known; {} events before were",
@@ -96,4 +103,11 @@ impl Sending {
         }
         Ok(())
     }
+}
+
+/// Whether a request of one line was refused for what the line is.
+fn is_about_the_line(error: &api_client::Error) -> bool {
+    error
+        .refusal()
+        .is_some_and(|refusal| matches!(refusal.status, 400 | 413))
 }
