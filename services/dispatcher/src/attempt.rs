@@ -5,7 +5,7 @@ use crate::{
     readers::Class,
     shard::{Event, Said, Waiting},
     span,
-    target::{HeaderNames, Target},
+    target::Target,
 };
 use bytes::Bytes;
 use delivery_core::{
@@ -14,8 +14,9 @@ use delivery_core::{
     recent::settled_key,
     retry_after,
 };
+use delivery_request::{About, MAX_RESPONSE_BYTES};
 use egress::{Failure, Request, Response, StatusCode};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderMap;
 use kafka_log::Outgoing;
 use rand::Rng;
 use runtime::{
@@ -31,11 +32,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-
-/// First bytes of a response's body that are kept.
-const MAX_RESPONSE_BYTES: usize = 4096;
-const MAX_ERROR_CHARS: usize = 256;
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A request to make, with all that it holds.
 pub(crate) struct Job {
@@ -168,40 +164,19 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery, span: Option<
     }
 }
 
-/// The endpoint's own headers, then ours over them; None without a usable secret.
+/// None without a usable secret.
 fn headers(target: &Target, delivery: &Delivery, span: Option<&Span>, now_ms: i64) -> Option<HeaderMap> {
-    let seconds = now_ms / 1000;
-    let signature = target.sign(&delivery.delivery_id, &delivery.body, now_ms)?;
-    let HeaderNames {
-        id,
-        event_id,
-        timestamp,
-        signature: signature_name,
-        attempt,
-        replay,
-    } = &target.names;
-    let mut headers = target.headers.clone();
-    let mut set = |name: &HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.insert(name.clone(), value);
-        }
-    };
-    set(&header::CONTENT_TYPE, &delivery.content_type);
-    set(&header::USER_AGENT, concat!("Hookline/", env!("CARGO_PKG_VERSION")));
-    set(id, &delivery.delivery_id);
-    set(event_id, &delivery.event_id);
-    set(timestamp, &seconds.to_string());
-    set(signature_name, &signature);
-    set(attempt, &(delivery.attempts_made + 1).to_string());
-    if delivery.generation > 0 {
-        set(replay, "true");
-    }
-    match (span, &delivery.traceparent) {
-        (Some(span), _) => set(&TRACEPARENT, &span.traceparent()),
-        (None, Some(traceparent)) => set(&TRACEPARENT, traceparent),
-        (None, None) => {}
-    }
-    Some(headers)
+    let of_span = span.map(Span::traceparent);
+    target.head.headers(About {
+        delivery_id: &delivery.delivery_id,
+        event_id: &delivery.event_id,
+        body: &delivery.body,
+        content_type: &delivery.content_type,
+        attempt: delivery.attempts_made + 1,
+        is_replay: delivery.generation > 0,
+        traceparent: of_span.as_deref().or(delivery.traceparent.as_deref()),
+        now_ms,
+    })
 }
 
 /// The records that an attempt comes to: the log record first, then a retry or dead letter.
@@ -261,29 +236,13 @@ fn logged(delivery: &Delivery, made: &Made, follow_up: &FollowUp) -> AttemptLogg
         started_at_ms: made.started_at_ms,
         duration_ms: millis(made.duration),
         status_code: response.map(|r| i32::from(r.status.as_u16())),
-        error: error_of(made),
+        error: delivery_request::words(&made.outcome),
         response_headers: response.map(|r| r.headers.clone()).unwrap_or_default(),
         response_body: response.map(|r| r.body.to_vec()).unwrap_or_default(),
         result,
         next_attempt_at_ms,
         reason,
     }
-}
-
-/// Why the attempt failed, in words; None when it didn't.
-fn error_of(made: &Made) -> Option<String> {
-    let text = match &made.outcome {
-        Ok(response) if response.status.is_success() => return None,
-        Ok(response) if response.status.is_redirection() => {
-            format!(
-                "the receiver answered {}; redirects are not followed",
-                response.status.as_u16()
-            )
-        }
-        Ok(response) => format!("the receiver answered {}", response.status.as_u16()),
-        Err(failure) => failure.message().to_owned(),
-    };
-    Some(text.chars().take(MAX_ERROR_CHARS).collect())
 }
 
 /// Adds the attempt to those that travel with the delivery.

@@ -9,17 +9,9 @@ use crate::{
     rejection::Rejection,
 };
 use delivery_core::matching::{EventFacts, Resource};
-use event_model::{Envelope, Event, SourceRecord, SourceSettings, TypeInfo, Violation, contract, ids};
+use event_model::{Envelope, Event, Refusal as NotAdmitted, SourceRecord, SourceSettings, TypeInfo, admit, ids};
 use kafka_log::Record;
 use std::sync::Arc;
-
-/// Largest rendered body (DESIGN: "Topics").
-const MAX_BODY_BYTES: usize = 512 << 10;
-/// What an envelope adds to the data at most: an id, a type, a time, a tenant and a source, escaped, and the names of its
-/// fields.
-const MAX_ENVELOPE_BYTES: usize = 8 << 10;
-/// Most violations named in a rejection.
-const VIOLATIONS_SHOWN: usize = 5;
 
 /// Settings of judging.
 #[derive(Debug, Clone, Copy)]
@@ -102,30 +94,23 @@ fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Resul
             event_type,
         })
     };
-    let data_bytes = event.data.get().len();
-    if data_bytes + MAX_ENVELOPE_BYTES > MAX_BODY_BYTES {
-        return refuse(
-            "too_large",
-            format!("the data has {data_bytes} bytes; a rendered body has at most {MAX_BODY_BYTES}"),
-        );
-    }
     let Some(tenant) = snapshot.view.tenant(&event.tenant) else {
         return refuse("unknown_tenant", format!("tenant `{}` does not exist", event.tenant));
     };
-    let Some(info) = snapshot.catalogs.find(&tenant.catalogs, &event.event_type) else {
-        let message = format!(
-            "type `{}` is in none of the tenant's catalogs ({})",
-            event.event_type,
-            tenant.catalogs.join(", ")
-        );
-        return refuse("unknown_type", message);
-    };
-    if let Err(violations) = contract::check(info, &event.data) {
-        measure::contract_mismatch(&info.name, info.stability.as_str());
-        if info.is_stable() {
-            return refuse("contract_broken", shown(&violations));
+    let info = match admit(&event, &tenant.catalogs, &snapshot.catalogs) {
+        Ok(admitted) => {
+            if !admitted.violations.is_empty() {
+                mismatch(admitted.info);
+            }
+            admitted.info
         }
-    }
+        Err(refusal) => {
+            if let NotAdmitted::ContractBroken { info, .. } = &refusal {
+                mismatch(info);
+            }
+            return refuse(refusal.reason(), refusal.to_string());
+        }
+    };
     let targets = match_endpoints(&event, info, snapshot, rules);
     Ok(Matched {
         event,
@@ -182,16 +167,8 @@ fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: R
         .collect()
 }
 
-fn shown(violations: &[Violation]) -> String {
-    let mut shown: Vec<String> = violations
-        .iter()
-        .take(VIOLATIONS_SHOWN)
-        .map(Violation::to_string)
-        .collect();
-    if violations.len() > VIOLATIONS_SHOWN {
-        shown.push(format!("and {} more", violations.len() - VIOLATIONS_SHOWN));
-    }
-    shown.join("; ")
+fn mismatch(info: &TypeInfo) {
+    measure::contract_mismatch(&info.name, info.stability.as_str());
 }
 
 /// Why a record is rejected.

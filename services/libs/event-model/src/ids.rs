@@ -2,7 +2,10 @@
 //! needed.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
+/// What event ids of idempotency keys are derived under. Random, and never changed.
+const IDEMPOTENT_EVENTS: Uuid = Uuid::from_u128(0x6d1f_6a3c_52b4_4e0f_9a57_1c8e_03d2_b7f4);
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ID_CHARS: usize = 26;
 
@@ -13,6 +16,18 @@ pub fn event_id_from_position(topic: &str, partition: i32, offset: i64) -> Strin
     hash.update(partition.to_be_bytes());
     hash.update(offset.to_be_bytes());
     format!("evt_{}", base32(&hash.finalize()))
+}
+
+/// `evt_…` for the event at this place (from 0) of a request with an `Idempotency-Key`: the same whenever the tenant repeats
+/// the request.
+pub fn event_id_from_key(tenant: &str, idempotency_key: &str, index: usize) -> String {
+    let mut name = Vec::new();
+    for part in [tenant, idempotency_key] {
+        name.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        name.extend_from_slice(part.as_bytes());
+    }
+    name.extend_from_slice(&(index as u64).to_be_bytes());
+    format!("evt_{}", Uuid::new_v5(&IDEMPOTENT_EVENTS, &name))
 }
 
 /// `dlv_…` for one event and one endpoint: the same for every repeat, all the way down.
@@ -72,6 +87,15 @@ mod tests {
             delivery_id("evt_1", "wh_01JD4Y7Q0W9Z3M5T8B6N2K1R4X"),
             "dlv_E3C4N2G4C3RZ10DXNQ32SAJXDZ"
         );
+    }
+
+    #[test]
+    fn an_id_of_a_key_tells_tenant_key_and_place_apart() {
+        let id = event_id_from_key("org_1", "key", 0);
+        assert_eq!(id, "evt_855e4d6e-69f4-5e8b-9e25-008752281c53");
+        for other in [("org_1", "key", 1), ("org_1", "ke", 0), ("org_", "1key", 0), ("org_2", "key", 0)] {
+            assert_ne!(event_id_from_key(other.0, other.1, other.2), id);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Pure: no tokio, no clock, no network. Deliberately not here: matching events with endpoints (`delivery-core`) and where
 //! configuration comes from (`ledger`).
 
+pub mod admission;
 pub mod catalog;
 pub mod contract;
 pub mod envelope;
@@ -13,6 +14,7 @@ pub mod formats;
 pub mod ids;
 mod json_shape;
 
+pub use admission::{Admitted, Refusal, admit};
 pub use catalog::{CatalogError, Catalogs, Resource, Stability, TypeInfo};
 pub use contract::Violation;
 pub use envelope::{Envelope, Rendered, UnknownEnvelope, render};

@@ -8,6 +8,9 @@ use crate::{Names, RETRY_TIERS_SEC};
 pub use apply::{Applied, apply, create, replication};
 pub use check::{Finding, Severity, check, check_source};
 
+/// Partitions of `ingest`; an event's is murmur2 of its id.
+pub const INGEST_PARTITIONS: i32 = 16;
+
 /// Settings that topics are made with.
 #[derive(Debug, Clone)]
 pub struct TopicSettings {
@@ -97,7 +100,7 @@ pub fn fixed(names: &Names, settings: &TopicSettings) -> Vec<TopicSpec> {
         ("segment.ms", "3600000"),
     ];
     let mut topics = vec![
-        spec(names.ingest(), 16, &log),
+        spec(names.ingest(), INGEST_PARTITIONS, &log),
         spec(names.ledger_requests(), 1, &keep(&week)),
         spec(names.ledger(), 1, &compact),
         spec(names.ledger_outcomes(), 1, &keep(&day)),

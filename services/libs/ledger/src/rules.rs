@@ -7,7 +7,7 @@
 mod endpoint;
 
 use crate::{Entity, WriteError, view::parse_fingerprint};
-use schemas::{ApiKey, EventType, Job, SchemaEntry, Tenant};
+use schemas::{ApiKey, EventType, Job, Quotas, SchemaEntry, Tenant};
 
 /// Why a change is refused, as an outcome says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,14 +110,18 @@ pub(crate) fn check_id(id: &str) -> Checked {
 }
 
 fn check_tenant(tenant: &Tenant) -> Checked {
-    check_id(&tenant.id)?;
-    require(!tenant.name.trim().is_empty() && tenant.name.len() <= 256, || {
-        "a tenant's name must have 1 to 256 characters".to_owned()
-    })?;
-    check_catalogs(tenant.catalogs.iter().map(String::as_str))?;
+    about("id", check_id(&tenant.id))?;
+    let name = &tenant.name;
+    let fits =
+        (1..=256).contains(&name.chars().count()) && !name.trim().is_empty() && !name.chars().any(char::is_control);
+    let named = require(fits, || {
+        "a tenant's name must have 1 to 256 characters, and no control characters".to_owned()
+    });
+    about("name", named)?;
+    about("catalogs", check_catalogs(tenant.catalogs.iter().map(String::as_str)))?;
     if let Some(prefix) = &tenant.header_prefix {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        require(
+        let fits = require(
             (2..=40).contains(&prefix.len()) && prefix.ends_with('-') && prefix.chars().all(allowed),
             || {
                 format!(
@@ -125,16 +129,23 @@ fn check_tenant(tenant: &Tenant) -> Checked {
                      case-webhook-"
                 )
             },
-        )?;
+        );
+        about("headerPrefix", fits)?;
     }
-    let quotas = [
-        Some(tenant.quotas.endpoints),
-        tenant.quotas.events_per_second,
-        tenant.quotas.backlog_bytes,
-    ];
-    require(quotas.into_iter().flatten().all(|q| q >= 0), || {
-        "a quota must not be negative".to_owned()
-    })
+    check_quotas(&tenant.quotas)
+}
+
+fn check_quotas(quotas: &Quotas) -> Checked {
+    let endpoints = require(quotas.endpoints >= 0, || "a quota must not be negative".to_owned());
+    about("quotas.endpoints", endpoints)?;
+    let later = |field, quota: Option<i64>| {
+        let unset = require(quota.is_none(), || {
+            "this quota isn't supported yet; a later version brings it".to_owned()
+        });
+        about(field, unset)
+    };
+    later("quotas.eventsPerSecond", quotas.events_per_second)?;
+    later("quotas.backlogBytes", quotas.backlog_bytes)
 }
 
 fn check_catalogs<'a>(mut named: impl Iterator<Item = &'a str>) -> Checked {
@@ -151,16 +162,20 @@ fn check_key(key: &ApiKey) -> Checked {
 }
 
 fn check_event_type(event_type: &EventType) -> Checked {
-    check_id(&event_type.name)?;
-    check_catalogs(event_type.catalog.as_deref().into_iter())?;
-    one_of("stability", &event_type.stability, &["stable", "beta"])?;
+    about("type", check_id(&event_type.name))?;
+    about("catalog", check_catalogs(event_type.catalog.as_deref().into_iter()))?;
+    about(
+        "stability",
+        one_of("stability", &event_type.stability, &["stable", "beta"]),
+    )?;
     if let Some(resource) = &event_type.resource {
-        one_of("resource", resource, &["vault", "matter"])?;
+        about("resource", one_of("resource", resource, &["vault", "matter"]))?;
     }
     let schema = serde_json::from_str::<serde_json::Value>(&event_type.payload_schema);
-    require(schema.is_ok_and(|s| s.is_object() || s.is_boolean()), || {
+    let is_schema = require(schema.is_ok_and(|s| s.is_object() || s.is_boolean()), || {
         "an event type's payload schema must be a JSON Schema".to_owned()
-    })
+    });
+    about("payloadSchema", is_schema)
 }
 
 fn check_job(job: &Job) -> Checked {

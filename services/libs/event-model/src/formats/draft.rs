@@ -66,7 +66,8 @@ impl Draft<'_> {
             }),
         };
         let tenant = tenant.and_then(|text| plain(text, "the tenant", MAX_TENANT_CHARS));
-        let invalid = |message| ParseError::invalid(message, tenant.clone().ok(), event_type.clone().ok());
+        let invalid =
+            |field, message| ParseError::invalid(field, message, tenant.clone().ok(), event_type.clone().ok());
 
         let id = match self
             .id
@@ -74,23 +75,24 @@ impl Draft<'_> {
         {
             Ok(Some(id)) => id,
             Ok(None) => ids::event_id_from_position(record.topic, record.partition, record.offset),
-            Err(message) => return Err(invalid(message)),
+            Err(message) => return Err(invalid(names.id, message)),
         };
         let occurred_at = match self.occurred_at {
             Ok(Some(text)) => rfc3339(text, names.occurred_at),
             Ok(None) => timestamp_text(record.timestamp_ms),
             Err(message) => Err(message),
         }
-        .map_err(&invalid)?;
+        .map_err(|message| invalid(names.occurred_at, message))?;
         let cloud_source = self
             .cloud_source
             .and_then(|text| text.map(|text| plain(text, "source", MAX_SOURCE_CHARS)).transpose())
-            .map_err(&invalid)?;
-        let data = self.data.map_err(&invalid)?;
-        json_shape::check(data).map_err(|message| invalid(format!("`{}`: {message}", names.data)))?;
+            .map_err(|message| invalid("source", message))?;
+        let data = self.data.map_err(|message| invalid(names.data, message))?;
+        json_shape::check(data).map_err(|message| invalid(names.data, format!("`{}`: {message}", names.data)))?;
         let (tenant, event_type) = match (&tenant, &event_type) {
             (Ok(tenant), Ok(event_type)) => (tenant.clone(), event_type.clone()),
-            (Err(message), _) | (_, Err(message)) => return Err(invalid(message.clone())),
+            (Err(message), _) => return Err(invalid(names.tenant, message.clone())),
+            (_, Err(message)) => return Err(invalid(names.event_type, message.clone())),
         };
         Ok(Event {
             id,

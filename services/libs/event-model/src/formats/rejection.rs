@@ -9,6 +9,8 @@ pub struct ParseError {
     pub reason: &'static str,
     /// What is wrong and where; at most 300 characters.
     pub message: String,
+    /// The field that is wrong, by the format's name for it; None: the whole.
+    pub field: Option<&'static str>,
     /// As far as it could be read.
     pub tenant: Option<String>,
     /// As far as it could be read.
@@ -20,6 +22,7 @@ impl ParseError {
         Self {
             reason: "unreadable",
             message: short(message),
+            field: None,
             tenant,
             event_type: None,
         }
@@ -30,15 +33,22 @@ impl ParseError {
         Self {
             reason: "too_large",
             message,
+            field: None,
             tenant,
             event_type: None,
         }
     }
 
-    pub(super) fn invalid(message: String, tenant: Option<String>, event_type: Option<String>) -> Self {
+    pub(super) fn invalid(
+        field: &'static str,
+        message: String,
+        tenant: Option<String>,
+        event_type: Option<String>,
+    ) -> Self {
         Self {
             reason: "invalid",
             message: short(message),
+            field: Some(field),
             tenant,
             event_type,
         }

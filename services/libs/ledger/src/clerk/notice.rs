@@ -3,7 +3,7 @@
 
 use crate::View;
 use delivery_core::murmur2;
-use kafka_log::{Names, Outgoing};
+use kafka_log::{Names, Outgoing, topics::INGEST_PARTITIONS};
 use runtime::clock::rfc3339;
 use schemas::Endpoint;
 use serde_json::json;
@@ -11,7 +11,6 @@ use serde_json::json;
 const TYPE: &str = "webhook.endpoint.auto_disabled";
 /// Whose events of this type are known: those of the catalog that has it.
 const CATALOG: &str = "platform";
-const INGEST_PARTITIONS: i32 = 16;
 
 /// An event to publish, as Hookline JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
