@@ -2,15 +2,23 @@
 //! all routes (`complete`), and served with a page for people (`page`). `schemas/openapi.json` is a copy of it; a test
 //! fails when it is another one.
 
+mod bodies;
 mod complete;
 mod page;
 mod parameters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use parameters::{EndpointInPath, IdempotencyHeader, IfMatchHeader};
+pub(crate) use bodies::{Published, PublishedEvents};
+pub(crate) use parameters::{EndpointInPath, IdempotencyHeader, IfMatchHeader, Paging, TenantInPath, TypeInPath};
 
-use crate::{error::ErrorAnswer, native::endpoints as native_endpoints, state::Api, tenant_api};
+use crate::{
+    admin,
+    error::ErrorAnswer,
+    native::{self, endpoints as native_endpoints},
+    state::Api,
+    tenant_api,
+};
 use axum::{Router, routing::get};
 use http::header;
 use serde_json::Value;
@@ -35,16 +43,37 @@ use utoipa::OpenApi;
         native_endpoints::change::update,
         native_endpoints::change::delete,
         native_endpoints::change::rotate_secret,
+        native::test_send::test,
+        native::event_types::list,
+        native::events::publish,
         tenant_api::list,
         tenant_api::create,
         tenant_api::read,
         tenant_api::update,
         tenant_api::delete,
+        admin::tenants::create,
+        admin::tenants::list,
+        admin::tenants::get,
+        admin::tenants::update,
+        admin::tenants::delete,
+        admin::keys::create,
+        admin::keys::list,
+        admin::keys::revoke,
+        admin::event_types::list,
+        admin::event_types::put,
+        admin::event_types::get,
+        admin::event_types::delete,
+        admin::backup::export,
+        admin::backup::import,
     ),
     components(schemas(ErrorAnswer)),
     tags(
         (name = "Endpoints", description = "Where deliveries are sent, for which events, and how."),
+        (name = "Events", description = "Publishing without a Kafka client, and what there is to subscribe to."),
         (name = "Tenant API", description = "The same endpoints in snake_case, every answer in `{\"data\": …}`."),
+        (name = "Operator: tenants", description = "Tenants and their API keys."),
+        (name = "Operator: event types", description = "Types beside the built-in ones."),
+        (name = "Operator: ledger", description = "Backup of the configuration."),
     ),
 )]
 struct Document;

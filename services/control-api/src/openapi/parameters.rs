@@ -1,5 +1,5 @@
 //! Parameters that several routes take, as the document describes them. They are read elsewhere (`once`,
-//! `precondition`, `path`).
+//! `precondition`, `path`, `page`).
 
 #![allow(dead_code, reason = "their fields are read by the macro alone")]
 
@@ -42,4 +42,34 @@ pub(crate) struct EndpointInPath {
     /// The endpoint's id: `wh_` and a ULID.
     #[param(example = "wh_01K9ZJ6M3T8Q2V5X7Y9ABCDEFG")]
     id: String,
+}
+
+/// Of lists in pages.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// How many at most; when left out 50, or 200 event types.
+    #[param(value_type = u8, minimum = 1, maximum = 200, required = false)]
+    limit: u8,
+    /// `nextCursor` of the page before.
+    #[param(required = false)]
+    cursor: String,
+}
+
+/// Of routes of one tenant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TenantInPath {
+    /// The tenant's id.
+    #[param(example = "org_01K9ZJ5V0C4N6P8R1S3TABCDEF")]
+    id: String,
+}
+
+/// Of routes of one event type.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TypeInPath {
+    /// The type's name, or an open family such as `billing.*`.
+    #[param(rename = "type", example = "billing.invoice.paid")]
+    name: String,
 }
