@@ -89,8 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         .as_ref()
         .map(|cluster| tokio::spawn(broker_faults::run(cluster.clone(), is_storm.clone(), options.seed)));
     let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
-    let published = publish_in_storm(options, &installation, &direct, &mut cast).await?;
-    storm.send_replace(false);
+    let published = publish_in_storm(options, &installation, &direct, &mut cast, &storm).await?;
     println!(
         "chaos: {} events published, no more faults; waiting for what is left",
         published.len()
@@ -148,12 +147,14 @@ async fn install(options: &Options, brokers: Option<String>) -> anyhow::Result<I
     Installation::start(settings).await
 }
 
-/// Publishes, while the ledger is edited, one endpoint is paused, and the receiver that is down comes up half way.
+/// Publishes, while the ledger is edited, one endpoint is paused, and the receiver that is down comes up half way. The
+/// storm ends with the last event: a change of the ledger may have to wait for that.
 async fn publish_in_storm(
     options: &Options,
     installation: &Installation,
     direct: &Direct,
     cast: &mut Cast,
+    storm: &watch::Sender<bool>,
 ) -> anyhow::Result<Vec<Published>> {
     let edits_stop = CancellationToken::new();
     let ids = cast.members.iter().map(|member| member.id.clone()).collect();
@@ -172,7 +173,11 @@ async fn publish_in_storm(
         tokio::time::sleep_until(half).await;
         down.come_up().await
     };
-    let publishing = traffic::publish(installation, cast, options.deliveries, options.seed, options.storm());
+    let publishing = async {
+        let published = traffic::publish(installation, cast, options.deliveries, options.seed, options.storm()).await;
+        storm.send_replace(false);
+        published
+    };
     let (published, (), ()) = tokio::try_join!(publishing, pausing, repairing)?;
     cast.down = down;
     edits_stop.cancel();

@@ -158,6 +158,7 @@ async fn set_states(stage: &Stage, rows: &[Row]) {
     for Row { state, door } in rows {
         let set = async |status: &'static str| stage.direct.change(&door.id, |e| e.status = status.to_owned()).await;
         match state {
+            State::Paused => set("paused").await.expect("paused"),
             State::Disabled => set("disabled").await.expect("disabled"),
             State::Deleted => stage.direct.delete(&door.id).await.expect("deleted"),
             _ => {}
