@@ -76,7 +76,12 @@ impl Error {
         if let KafkaError::ClientCreation(reason) = error {
             return Error::Config(reason.clone());
         }
-        match error.rdkafka_error_code() {
+        // What an admin operation failed with has a code, too, which `rdkafka_error_code` leaves out.
+        let code = match error {
+            KafkaError::AdminOp(code) => Some(*code),
+            other => other.rdkafka_error_code(),
+        };
+        match code {
             Some(code) => Self::from_code(code, what),
             None => Error::Other(format!("{what}: {error}")),
         }
@@ -147,6 +152,8 @@ mod tests {
 
     #[test]
     fn what_an_outage_brings_passes() {
+        let asked = KafkaError::AdminOp(Code::BrokerTransportFailure);
+        assert!(Error::from_kafka(&asked, "describe topics").is_retryable());
         for code in [
             Code::DestroyBroker,
             Code::BrokerDestroy,
