@@ -7,6 +7,7 @@
 //! Deliberately not here: how changes are decided (`ledger`), what may be set on an endpoint (`endpoint-settings`), and the
 //! admin listener (`runtime`).
 
+mod admin;
 mod answer;
 mod auth;
 mod body;
@@ -70,4 +71,6 @@ pub struct DeliveryDefaults {
     pub max_in_flight: i64,
     pub timeout_sec: i64,
     pub retry_schedule_sec: Vec<i64>,
+    /// Of an event, as fan-out takes it.
+    pub max_payload_bytes: usize,
 }

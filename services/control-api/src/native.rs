@@ -1,6 +1,9 @@
 //! The native API, `/webhooks/v1`: camelCase JSON. Each file below is one resource.
 
 pub(crate) mod endpoints;
+pub(crate) mod event_types;
+pub(crate) mod events;
+pub(crate) mod test_send;
 
 use crate::state::Api;
 use axum::{
@@ -18,4 +21,7 @@ pub(crate) fn routes() -> Router<Api> {
                 .delete(endpoints::change::delete),
         )
         .route("/endpoints/{id}/rotate_secret", post(endpoints::change::rotate_secret))
+        .route("/endpoints/{id}/test", post(test_send::test))
+        .route("/event_types", get(event_types::list))
+        .route("/events", post(events::publish))
 }

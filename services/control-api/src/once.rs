@@ -40,6 +40,12 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+impl IdempotencyKey {
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
 /// One POST, as it may be repeated.
 #[derive(Debug)]
 pub(crate) struct Once {
@@ -86,6 +92,10 @@ impl Once {
             body: hex::encode(body_sha256),
             is_keyed: key.0.is_some(),
         }
+    }
+
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.is_keyed
     }
 
     /// A change that can't be repeated by a key.

@@ -1,6 +1,12 @@
 //! The role's life: the listener, the clerk, and whether it is ready.
 
-use crate::{Options, router::router, server, state::Api};
+use crate::{
+    Options,
+    native::{events::ingest::Ingest, test_send::Tester},
+    router::router,
+    server,
+    state::Api,
+};
 use kafka_log::Connection;
 use ledger::{Clerk, Ledger, Writer};
 use runtime::{CancellationToken, readiness::Readiness};
@@ -29,13 +35,18 @@ pub enum Error {
     Listen(#[from] crate::ListenError),
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+    #[error(transparent)]
+    Kafka(#[from] kafka_log::Error),
+    #[error(transparent)]
+    Egress(#[from] egress::OptionsError),
 }
 
 impl Error {
     /// True when starting the same thing again may help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Listen(_) => false,
+            Error::Listen(_) | Error::Egress(_) => false,
+            Error::Kafka(error) => error.is_retryable(),
             Error::Ledger(error) => error.is_retryable(),
         }
     }
@@ -81,7 +92,9 @@ impl Service {
     ) -> Result<(), Error> {
         let kafka = readiness.register("kafka");
         let installed = readiness.register("installation in the ledger");
-        let api = Api::new(&self.options, ledger.clone(), writer);
+        let ingest = Ingest::new(connection)?;
+        let tester = Tester::new(egress::Client::new(self.options.egress.clone())?);
+        let api = Api::new(&self.options, ledger.clone(), writer, ingest, tester);
         // The clerk goes last: requests that are under way may need it.
         let stop_clerk = CancellationToken::new();
         let clerk = Clerk::run(connection, &ledger, self.options.clerk.clone(), stop_clerk.clone());

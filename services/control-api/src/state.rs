@@ -1,10 +1,17 @@
 //! What all requests share. Not here: what any of them does.
 
-use crate::{Options, auth::OperatorKey, error::ApiError, rate::RateLimits};
+use crate::{
+    Options,
+    auth::OperatorKey,
+    error::ApiError,
+    native::{events::ingest::Ingest, test_send::Tester},
+    rate::RateLimits,
+};
 use event_model::Catalogs;
 use ledger::{Keyring, Ledger, View, Writer};
 use parking_lot::Mutex;
 use std::{ops::Deref, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How long a request waits for this process's view to reach the ledger's end.
 const FRESH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +28,10 @@ pub(crate) struct Shared {
     pub delivery: crate::DeliveryDefaults,
     pub operator: OperatorKey,
     pub rates: RateLimits,
+    pub ingest: Ingest,
+    pub tester: Tester,
+    /// One import at a time: it is held whole.
+    pub imports: Semaphore,
     catalogs: Mutex<CachedCatalogs>,
 }
 
@@ -33,7 +44,7 @@ impl Deref for Api {
 }
 
 impl Api {
-    pub(crate) fn new(options: &Options, ledger: Ledger, writer: Writer) -> Self {
+    pub(crate) fn new(options: &Options, ledger: Ledger, writer: Writer, ingest: Ingest, tester: Tester) -> Self {
         Self(Arc::new(Shared {
             ledger,
             writer,
@@ -42,6 +53,9 @@ impl Api {
             delivery: options.delivery.clone(),
             operator: OperatorKey::new(&options.operator_key),
             rates: RateLimits::new(options.rate),
+            ingest,
+            tester,
+            imports: Semaphore::new(1),
             catalogs: Mutex::default(),
         }))
     }

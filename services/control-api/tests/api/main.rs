@@ -1,7 +1,10 @@
 //! The role on a real Kafka, asked over HTTP as its callers ask it.
 
+mod admin;
 mod client;
 mod endpoints;
+mod event_types;
+mod events;
 mod headers;
 mod hostile;
 mod idempotency;
@@ -10,5 +13,7 @@ mod pages;
 mod replicas;
 mod role;
 mod settings;
+mod speed;
 mod support;
 mod tenant_api;
+mod test_send;

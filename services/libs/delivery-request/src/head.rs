@@ -136,7 +136,10 @@ mod tests {
         let headers = Head::new(&endpoint, "case-webhook-", &keyring)
             .headers(ABOUT)
             .expect("it can be signed");
-        assert_eq!((&headers["x-own"], &headers["case-webhook-id"]), (&"1".parse().expect("text"), &"dlv_1".parse().expect("text")));
+        assert_eq!(
+            (&headers["x-own"], &headers["case-webhook-id"]),
+            (&"1".parse().expect("text"), &"dlv_1".parse().expect("text"))
+        );
         assert!(headers["user-agent"].as_bytes().starts_with(b"Hookline/"));
         let signature = headers["case-webhook-signature"].to_str().expect("text");
         let now_s = ABOUT.now_ms / 1000;

@@ -139,8 +139,14 @@ mod tests {
         let broken = judge("webhook.endpoint.auto_disabled", r#"{"endpointId":1}"#);
         assert!(broken.starts_with("contract_broken: data"), "{broken}");
         let unknown = judge("case.created", "{}");
-        assert!(unknown.starts_with("unknown_type: ") && unknown.contains("platform"), "{unknown}");
-        let large = judge("webhook.endpoint.auto_disabled", &format!("\"{}\"", "x".repeat(512 << 10)));
+        assert!(
+            unknown.starts_with("unknown_type: ") && unknown.contains("platform"),
+            "{unknown}"
+        );
+        let large = judge(
+            "webhook.endpoint.auto_disabled",
+            &format!("\"{}\"", "x".repeat(512 << 10)),
+        );
         assert!(large.starts_with("too_large: "), "{large}");
         let beta = catalogs.list(&own).into_iter().find(|info| !info.is_stable());
         let beta = beta.expect("the catalog has beta types").name.clone();

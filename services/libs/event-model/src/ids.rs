@@ -93,7 +93,12 @@ mod tests {
     fn an_id_of_a_key_tells_tenant_key_and_place_apart() {
         let id = event_id_from_key("org_1", "key", 0);
         assert_eq!(id, "evt_855e4d6e-69f4-5e8b-9e25-008752281c53");
-        for other in [("org_1", "key", 1), ("org_1", "ke", 0), ("org_", "1key", 0), ("org_2", "key", 0)] {
+        for other in [
+            ("org_1", "key", 1),
+            ("org_1", "ke", 0),
+            ("org_", "1key", 0),
+            ("org_2", "key", 0),
+        ] {
             assert_ne!(event_id_from_key(other.0, other.1, other.2), id);
         }
     }

@@ -121,6 +121,7 @@ pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Opt
                 .iter()
                 .map(|sec| i64::try_from(*sec).unwrap_or(i64::MAX))
                 .collect(),
+            max_payload_bytes: delivery.max_payload_bytes,
         },
         rate: Rate::per_sec(config.api.rate_per_sec),
     })
