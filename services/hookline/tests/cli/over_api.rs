@@ -15,7 +15,11 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
-        let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
+        Self::start_with(Hookline::with_kafka())
+    }
+
+    fn start_with(hookline: Hookline) -> Self {
+        let hookline = hookline.with("HOOKLINE_SECRETS__KEY", KEY);
         hookline.ok(&["topics", "apply"]);
         let serving = Serving::start(&hookline, "api");
         serving.await_ready();
@@ -227,7 +231,10 @@ fn tenants_and_keys_are_managed_over_the_api() {
 
 #[test]
 fn a_test_shows_what_the_receiver_made_of_it() {
-    let Served { tenant, serving, .. } = Served::start();
+    let local = Hookline::with_kafka()
+        .with("HOOKLINE_EGRESS__ALLOW_HTTP", "true")
+        .with("HOOKLINE_EGRESS__ALLOW_NETWORKS", "127.0.0.0/8");
+    let Served { tenant, serving, .. } = Served::start_with(local);
     let secret = SigningSecret::generate().expose();
     let mut receiver = tenant.spawn(&[
         "listen", "--port", "0", "--count", "2", "--output", "jsonl", "--secret", &secret,
