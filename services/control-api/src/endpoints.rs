@@ -17,6 +17,8 @@ use signing::SigningSecret;
 
 /// Tries while others change the same endpoint.
 const TRIES: usize = 30;
+/// What no endpoint is at.
+const NO_VERSION: i64 = i64::MAX;
 
 /// A new endpoint as it is wanted.
 pub(crate) struct New {
@@ -119,19 +121,25 @@ impl Api {
         for nth in 0..TRIES {
             let found = find(&view, &caller.tenant, id)?;
             caller.require_scopes_of(found)?;
-            if_match.check(found.version)?;
+            let stale = if_match.check(found.version).err();
+            let expected = match &stale {
+                None => found.version,
+                // What made it stale may have been this very request: then the clerk knows its answer.
+                Some(_) if once.is_keyed() => NO_VERSION,
+                Some(stale) => return Err(stale.clone()),
+            };
             let mut changed = change(&view, found)?;
             if changed == *found.entity {
-                return answer(found, found.version);
+                return stale.map_or_else(|| answer(found, found.version), Err);
             }
             changed.updated_at_ms = now_ms();
             let answer = answer(&changed, found.version + 1)?;
-            match self
-                .put(once, nth, Entity::from(changed), found.version, answer)
-                .await?
-            {
+            match self.put(once, nth, Entity::from(changed), expected, answer).await? {
                 Tried::Answered(answer) => return Ok(answer),
-                Tried::Conflict => view = self.fresh().await?,
+                Tried::Conflict => match stale {
+                    Some(stale) => return Err(stale),
+                    None => view = self.fresh().await?,
+                },
             }
         }
         Err(ApiError::conflict(

@@ -108,3 +108,28 @@ async fn keys_belong_to_a_tenant_and_refusals_are_repeated_too() -> Result<()> {
     assert_eq!(mine.body, keyed.post(ENDPOINTS, &body).await?.body);
     world.replica.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_not_stale_by_what_it_did_itself() -> Result<()> {
+    let world = World::start().await?;
+    let body = json!({"url": "https://example.com", "eventTypeFilters": ["*"]});
+    let made = world.client.post(ENDPOINTS, &body).await?.expect(201);
+    let rotate = format!(
+        "{ENDPOINTS}/{}/rotate_secret",
+        made["endpoint"]["id"].as_str().expect("an id")
+    );
+    let seen = world.client.with("if-match", "\"1\"");
+    let keyed = seen.with("idempotency-key", "rotate");
+    let first = keyed.send("POST", &rotate, None).await?;
+    first.expect(200);
+    assert_eq!(keyed.send("POST", &rotate, None).await?.body, first.body);
+    let other = seen.with("idempotency-key", "another");
+    other
+        .send("POST", &rotate, None)
+        .await?
+        .expect_error(412, "PRECONDITION_FAILED");
+    seen.send("POST", &rotate, None)
+        .await?
+        .expect_error(412, "PRECONDITION_FAILED");
+    world.replica.stop().await
+}

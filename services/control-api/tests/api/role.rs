@@ -67,12 +67,15 @@ impl Running {
         Ok((status, body.to_owned()))
     }
 
-    async fn until_ready_says(&self, status: u16, said: &str) -> Result<()> {
+    async fn until_ready_says(&mut self, status: u16, said: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.get("/readyz").await?;
             if answer.0 == status && answer.1.trim_end() == said {
                 return Ok(());
+            }
+            if self.role.is_finished() {
+                (&mut self.role).await?.context("the role has ended")?;
             }
             ensure!(
                 Instant::now() < deadline,
@@ -110,7 +113,7 @@ async fn idle_clerk(connection: &Connection) -> Result<Membership> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clerk_runs_and_probes_and_metrics_say_so() -> Result<()> {
     let connection = shared().await?;
-    let running = Running::start(&connection).await?;
+    let mut running = Running::start(&connection).await?;
     assert_eq!(running.get("/livez").await?.0, 200);
     running.until_ready_says(200, "ok").await?;
     let tenant = entities::new_tenant("one", vec!["platform".into()], runtime::clock::now_ms());
@@ -129,7 +132,7 @@ async fn the_clerk_runs_and_probes_and_metrics_say_so() -> Result<()> {
 async fn without_a_clerk_there_is_no_installation_and_it_is_not_ready() -> Result<()> {
     let connection = shared().await?;
     let idle = idle_clerk(&connection).await?;
-    let running = Running::start(&connection).await?;
+    let mut running = Running::start(&connection).await?;
     running
         .until_ready_says(503, "waiting for: installation in the ledger")
         .await?;
@@ -143,7 +146,7 @@ async fn without_a_clerk_there_is_no_installation_and_it_is_not_ready() -> Resul
 async fn without_kafka_it_is_alive_and_not_ready() -> Result<()> {
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(brokers::Options::default())).await??;
     let connection = topics_of(cluster.bootstrap()).await?;
-    let running = Running::start(&connection).await?;
+    let mut running = Running::start(&connection).await?;
     running.until_ready_says(200, "ok").await?;
     let node = cluster.node_ids()[0];
     cluster.kill(node)?;

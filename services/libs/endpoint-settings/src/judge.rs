@@ -138,6 +138,8 @@ fn set_status(endpoint: &mut Endpoint, status: Status, now_ms: i64) {
     if endpoint.status != status.as_str() {
         endpoint.disabled_reason = None;
         endpoint.disabled_at_ms = (status == Status::Disabled).then_some(now_ms);
+        endpoint.consecutive_failures = None;
+        endpoint.last_failure_at_ms = None;
         status.as_str().clone_into(&mut endpoint.status);
     }
 }
