@@ -1,6 +1,8 @@
 //! The product as its users run it: processes of the real binary on a real Kafka, receivers that verify signatures,
 //! SIGKILL and SIGTERM. Tests that prove an invariant of the design are called after it.
 
+#[path = "acceptance/api_replicas.rs"]
+mod api_replicas;
 #[path = "acceptance/auto_disabling.rs"]
 mod auto_disabling;
 #[path = "acceptance/chaos_run.rs"]
@@ -25,8 +27,12 @@ mod lost_records;
 mod metrics;
 #[path = "acceptance/pausing.rs"]
 mod pausing;
+#[path = "acceptance/published_client.rs"]
+mod published_client;
 #[path = "acceptance/replaying.rs"]
 mod replaying;
+#[path = "acceptance/schemathesis.rs"]
+mod schemathesis;
 #[path = "acceptance/tracing.rs"]
 mod tracing;
 #[path = "acceptance/zombies.rs"]

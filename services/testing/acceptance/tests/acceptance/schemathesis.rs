@@ -1,0 +1,59 @@
+//! The HTTP API against its own OpenAPI document: whatever schemathesis makes of it gets a documented answer and never a
+//! 5xx. What is valid by the schemas alone may still be refused (a URL that the egress policy forbids), so that isn't
+//! asked.
+
+use std::path::Path;
+
+use acceptance::Stage;
+use harness::{ALL_SCOPES, Options};
+use tokio::process::Command;
+
+const EXAMPLES: &str = "6";
+const SEED: &str = "1";
+
+/// `paths`: which of the document's, as the program's own option.
+async fn run(python: &Path, url: &str, key: &str, paths: [&str; 2]) -> Result<(), String> {
+    let authorization = format!("Authorization: Bearer {key}");
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let ended = Command::new(python)
+        .args(["-m", "schemathesis.cli", "--no-color", "run"])
+        .arg(format!("{url}/openapi.json"))
+        .args(["--header", &authorization])
+        .args(paths)
+        .args(["--exclude-checks", "positive_data_acceptance"])
+        .args(["--max-examples", EXAMPLES, "--seed", SEED, "--workers", "4", "--no-shrink"])
+        .args(["--generation-database", "none", "--generation-with-security-parameters", "false"])
+        .args(["--request-timeout", "30", "--continue-on-failure"])
+        .current_dir(directory.path())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let texts = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Err(texts.concat())
+}
+
+#[tokio::test]
+async fn no_request_gets_a_5xx_or_an_answer_that_is_not_documented() {
+    let making = tokio::task::spawn_blocking(python_tools::python);
+    let options = Options::new("openapi")
+        .set("api.rate_per_sec", "100000")
+        .set("api.operator_key", "the-operator");
+    let stage = Stage::set(options).await.expect("an installation");
+    let python = making.await.expect("it doesn't panic").expect("Python");
+    let key = stage.direct.key(&stage.tenant, &ALL_SCOPES).await.expect("a key");
+    let url = stage.api.api_url();
+    let (tenants, operators) = tokio::join!(
+        run(&python, &url, &key, ["--exclude-path-regex", "^/admin/"]),
+        run(&python, &url, "the-operator", ["--include-path-regex", "^/admin/"]),
+    );
+    for (who, found) in [("a tenant's key", tenants), ("the operator's key", operators)] {
+        if let Err(said) = found {
+            panic!("with {who}:\n{said}\n{}", stage.api.log_tail());
+        }
+    }
+    stage.strike(Vec::new()).await.expect("ends in order");
+}
