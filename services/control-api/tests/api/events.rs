@@ -89,13 +89,13 @@ fn upload(id: &str) -> String {
     format!(r#"{{"id":"{id}","type":"vault.upload.created","data":{DATA}}}"#)
 }
 
-/// A type of the first catalog without a contract that binds, in scope `vault`.
+/// A type of the first catalog without a contract that binds, in scope `legal`.
 async fn beta_type(world: &World) -> Result<String> {
     let listed = world.client.get("/webhooks/v1/event_types").await?.expect(200);
     let types = listed["eventTypes"].as_array().context("types")?;
     let found = types
         .iter()
-        .find(|of| of["stability"] == "beta" && of["requiredScope"] == "vault");
+        .find(|of| of["stability"] == "beta" && of["requiredScope"] == "legal");
     Ok(found
         .and_then(|of| of["type"].as_str())
         .context("there is one")?
