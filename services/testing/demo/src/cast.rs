@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::{Answer, Behaviour};
+use serde_json::{Value, json};
 
 /// A tenant.
 pub struct Tenant {
@@ -45,6 +46,15 @@ pub const TENANTS: [Tenant; 4] = [
     },
 ];
 
+/// Which of the two HTTP APIs an endpoint is made with, and changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// `/webhooks/v1/endpoints`
+    Native,
+    /// `/v2.3/webhooks/endpoints`, whose endpoints retry everything and have `auto` placement.
+    TenantApi,
+}
+
 /// An endpoint as it is to be made.
 #[derive(Clone, Copy)]
 pub struct Endpoint {
@@ -53,16 +63,19 @@ pub struct Endpoint {
     /// What it shows, for the table.
     pub shows: &'static str,
     pub filters: &'static [&'static str],
-    /// None: every scope.
+    /// Of a key of its own, which makes it. None: the tenant's key, with every scope.
     pub scopes: Option<&'static [&'static str]>,
     /// Empty: no resource scope.
     pub vaults: &'static [&'static str],
-    /// `dedicated` or `shared`.
+    pub made_by: MadeBy,
+    /// `auto`, `dedicated` or `shared`.
     pub placement: &'static str,
-    /// Further flags of `hookline endpoint create`.
-    pub flags: &'static [&'static str],
+    /// Further fields of the request that makes it, as that API spells them.
+    pub settings: fn() -> Value,
+    /// What is then changed by PATCH; null: nothing.
+    pub changes: fn() -> Value,
     pub behaviour: fn() -> Behaviour,
-    /// Nobody listens until it is repaired.
+    /// Nobody listens at its address, until it is given another one.
     pub down: bool,
     /// Its secret is rotated before the first event.
     pub rotated: bool,
@@ -72,6 +85,13 @@ pub struct Endpoint {
     pub disabled_as: Option<&'static str>,
 }
 
+impl Endpoint {
+    /// Here `auto` means that too: there are few endpoints.
+    pub fn has_own_topic(&self) -> bool {
+        self.placement != "shared"
+    }
+}
+
 const PLAIN: Endpoint = Endpoint {
     name: "",
     tenant: LEXORA,
@@ -79,14 +99,23 @@ const PLAIN: Endpoint = Endpoint {
     filters: &["*"],
     scopes: None,
     vaults: &[],
+    made_by: MadeBy::Native,
     placement: "shared",
-    flags: &[],
+    settings: || json!({}),
+    changes: || Value::Null,
     behaviour: || Behaviour::always(Answer::ok()),
     down: false,
     rotated: false,
     forbidden: false,
     disabled_as: None,
 };
+
+const OF_TENANT_API: Endpoint = Endpoint {
+    made_by: MadeBy::TenantApi,
+    placement: "auto",
+    ..PLAIN
+};
+const EXACT: &[&str] = &["cases.tasks.created", "vault.upload.completed"];
 
 /// Everyone who listens.
 pub const ENDPOINTS: [Endpoint; 21] = [
@@ -100,7 +129,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         name: "slow",
         shows: "takes 300 ms, 4 at a time",
         filters: &["voice.*"],
-        flags: &["--max-in-flight", "4"],
+        settings: || json!({ "maxInFlight": 4 }),
         behaviour: || Behaviour::always(Answer::slow(Duration::from_millis(300))),
         ..PLAIN
     },
@@ -109,7 +138,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         shows: "wants at most 10 a second",
         filters: &["vault.ingest.*", "ocr.*"],
         placement: "dedicated",
-        flags: &["--rate", "10", "--burst", "1"],
+        changes: || json!({ "rateLimit": { "perSecond": 10, "burst": 1 } }),
         ..PLAIN
     },
     Endpoint {
@@ -129,9 +158,9 @@ pub const ENDPOINTS: [Endpoint; 21] = [
     },
     Endpoint {
         name: "down",
-        shows: "unreachable until repaired",
+        shows: "unreachable until it moves",
         filters: &["matter.*", "work_item.*"],
-        flags: &["--retry-schedule", "1,1"],
+        settings: || json!({ "retrySchedule": [1, 1] }),
         down: true,
         ..PLAIN
     },
@@ -144,7 +173,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         name: "narrow-key",
         shows: "* of a key for compute",
-        scopes: Some(&["compute"]),
+        scopes: Some(&["compute", "webhooks"]),
         placement: "dedicated",
         ..PLAIN
     },
@@ -152,7 +181,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         name: "hanging",
         shows: "first answer never comes",
         filters: &["deployment.*"],
-        flags: &["--timeout", "1"],
+        settings: || json!({ "timeoutSec": 1 }),
         behaviour: || Behaviour::first(vec![Answer::hang()]),
         ..PLAIN
     },
@@ -169,7 +198,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         tenant: CASELINE,
         shows: "case-webhook- headers",
         placement: "dedicated",
-        flags: &["--envelope", "event_payload"],
+        settings: || json!({ "envelope": "event_payload" }),
         ..PLAIN
     },
     Endpoint {
@@ -182,27 +211,27 @@ pub const ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         name: "retry-all",
         tenant: COURTSIDE,
-        shows: "404 once; dialect retry_all",
+        shows: "404 once: retried there",
         filters: &["cases.*"],
-        flags: &["--dialect", "retry_all"],
         behaviour: || Behaviour::flaky(1, 404),
-        ..PLAIN
+        ..OF_TENANT_API
     },
     Endpoint {
         name: "rotated",
         tenant: COURTSIDE,
         shows: "two signatures a request",
         filters: &["assignments.*"],
-        placement: "dedicated",
         rotated: true,
-        ..PLAIN
+        ..OF_TENANT_API
     },
     Endpoint {
         name: "exact",
         tenant: COURTSIDE,
         shows: "two exact types",
-        filters: &["cases.tasks.created", "vault.upload.completed"],
-        ..PLAIN
+        filters: EXACT,
+        settings: || json!({ "events": ["cases.tasks.*"] }),
+        changes: || json!({ "events": EXACT }),
+        ..OF_TENANT_API
     },
     Endpoint {
         name: "gone",
@@ -219,7 +248,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         tenant: HARBORVIEW,
         shows: "500 until it is disabled",
         filters: &["vault.*"],
-        flags: &["--retry-schedule", "3,5,8,8,8"],
+        settings: || json!({ "retrySchedule": [3, 5, 8, 8, 8] }),
         behaviour: || Behaviour::always(Answer::status(500)),
         disabled_as: Some("failing"),
         ..PLAIN
@@ -236,7 +265,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         tenant: HARBORVIEW,
         shows: "at a forbidden address",
         filters: &["voice.*"],
-        flags: &["--retry-schedule", "1,1"],
+        settings: || json!({ "retrySchedule": [1, 1] }),
         forbidden: true,
         ..PLAIN
     },
@@ -245,7 +274,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         tenant: HARBORVIEW,
         shows: "ed25519 signatures (v1a)",
         filters: &["ocr.*", "deployment.*"],
-        flags: &["--signature-scheme", "v1a"],
+        settings: || json!({ "signatureScheme": "v1a" }),
         ..PLAIN
     },
     Endpoint {
@@ -254,7 +283,7 @@ pub const ENDPOINTS: [Endpoint; 21] = [
         shows: "bodies are CloudEvents",
         filters: &["compute.*", "billing.*"],
         placement: "dedicated",
-        flags: &["--envelope", "cloudevents"],
+        settings: || json!({ "envelope": "cloudevents" }),
         ..PLAIN
     },
 ];

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use harness::{Hook, Seen};
 use serde_json::Value;
 
-use crate::cast;
+use crate::cast::{self, TENANTS};
+use crate::making;
 use crate::stage::Stage;
 
 const TYPE: &str = "webhook.endpoint.auto_disabled";
@@ -23,16 +24,16 @@ pub fn notices(told: &Hook) -> HashMap<String, String> {
     told.requests().into_iter().filter(own).filter_map(named).collect()
 }
 
-/// Asks for every endpoint's state, and compares who was told. What is wrong, in words.
+/// Asks the API for every endpoint's state, and compares who was told. What is wrong, in words.
 pub async fn check(stage: &Stage) -> anyhow::Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let list = ["endpoint", "list", "--direct"];
-    let listed = stage.installation().hookline_json(&list).await?;
+    let (mut wrong, mut listed) = (Vec::new(), Vec::new());
+    for tenant in &TENANTS {
+        listed.extend(making::list(stage.api(tenant.id)).await?);
+    }
     let notices = notices(&stage.endpoint(cast::TOLD).hook);
     for endpoint in &stage.endpoints {
         let name = endpoint.plan.name;
-        let known = listed.as_array().into_iter().flatten();
-        let Some(known) = known.into_iter().find(|known| known["id"] == endpoint.id.as_str()) else {
+        let Some(known) = listed.iter().find(|known| known["id"] == endpoint.id.as_str()) else {
             wrong.push(format!("{name} isn't listed"));
             continue;
         };

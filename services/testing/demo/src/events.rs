@@ -1,5 +1,5 @@
-//! What is published: every type of every catalog, over and over, in all formats. Which of it is for whom is `matcher`'s
-//! business.
+//! What is published: every type of every catalog, over and over, in all formats, to Kafka and by HTTP. Which of it is for
+//! whom is `matcher`'s business.
 
 use std::collections::BTreeSet;
 
@@ -31,6 +31,8 @@ const CASE_EVENT_ROUNDS: usize = 150;
 const CASES_ROUNDS: usize = 6;
 /// For Courtside and Harborview.
 const FURTHER_PLATFORM_ROUNDS: usize = 3;
+/// In every four.
+const ROUND_WITHOUT_IDS: usize = 3;
 /// Members of the open families, which have no list of their own.
 const FAMILY_MEMBERS: [&str; 6] = [
     "cases.tasks.created",
@@ -49,14 +51,33 @@ pub struct Planned {
     pub vault: Option<String>,
 }
 
-/// All that is published, in this order, the broken records among the events.
+/// All that is published.
 pub struct Plan {
+    /// To Kafka, in this order, the broken records among them.
     pub events: Vec<Planned>,
     pub broken: Vec<Broken>,
+    /// By HTTP.
+    pub posted: Posted,
+}
+
+/// What is posted, each part by a tenant of its own.
+pub struct Posted {
+    /// One request each, without ids: the API makes them.
+    pub singly: Vec<Planned>,
+    /// As JSON lines.
+    pub lines: Vec<Planned>,
+    /// As a JSON array.
+    pub array: Vec<Planned>,
+}
+
+impl Posted {
+    pub fn len(&self) -> usize {
+        self.singly.len() + self.lines.len() + self.array.len()
+    }
 }
 
 impl Plan {
-    /// Distinct types.
+    /// Distinct types that go to Kafka.
     pub fn types(&self) -> usize {
         self.events
             .iter()
@@ -99,27 +120,46 @@ pub fn plan() -> Plan {
         }
     }
     Plan {
+        posted: posted(events.len()),
         events: interleaved(events),
         broken: broken::records(),
     }
 }
 
+/// `number`: of the first of them.
+fn posted(number: usize) -> Posted {
+    let mut numbers = number..;
+    let mut of = |tenant, catalog, round| {
+        let types = samples::event_types(catalog).into_iter().zip(numbers.by_ref());
+        let events = types.map(|(name, number)| planned(number, tenant, &name, Format::HooklineJson, round));
+        events.collect()
+    };
+    Posted {
+        singly: of(COURTSIDE, "cases", ROUND_WITHOUT_IDS),
+        lines: of(LEXORA, "platform", 0),
+        array: of(HARBORVIEW, "platform", 1),
+    }
+}
+
 fn push(events: &mut Vec<Planned>, tenant: &str, event_type: &str, format: Format, round: usize) {
-    let number = events.len();
+    events.push(planned(events.len(), tenant, event_type, format, round));
+}
+
+fn planned(number: usize, tenant: &str, event_type: &str, format: Format, round: usize) -> Planned {
     let mut data = samples::payload_for(event_type);
     let mut vault = None;
     if format != Format::EventPayload {
         vault = vary(&mut data, number, round);
     }
     // A producer may leave the id to Hookline, where the format has none or makes it optional.
-    let has_id = format != Format::EventPayload && !(format == Format::HooklineJson && round % 4 == 3);
+    let has_id = format != Format::EventPayload && !(format == Format::HooklineJson && round % 4 == ROUND_WITHOUT_IDS);
     let told = Told {
         id: has_id.then(|| format!("evt_demo_{number:05}")),
         event_type: event_type.to_owned(),
         tenant: tenant.to_owned(),
         data: raw(&data),
     };
-    events.push(Planned { told, format, vault });
+    Planned { told, format, vault }
 }
 
 /// Another vault, a number of its own, and now and then a property that no schema knows: it must pass.
@@ -181,7 +221,9 @@ mod tests {
     #[test]
     fn ids_are_never_used_twice() {
         let plan = plan();
-        let ids: Vec<_> = plan.events.iter().filter_map(|event| event.told.id.clone()).collect();
+        let Posted { lines, array, .. } = &plan.posted;
+        let all = plan.events.iter().chain(lines).chain(array);
+        let ids: Vec<_> = all.filter_map(|event| event.told.id.clone()).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
     }
 }

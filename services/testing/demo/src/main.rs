@@ -1,13 +1,16 @@
-//! `cargo xtask demo`: the main job on real input. Events go to Kafka by a plain producer, and arrive as signed HTTP
-//! requests at receivers that are fast, slow, limited, flaky, rejecting, gone, down; what died is replayed. The last line is
-//! for scripts. What is expected is worked out here, by a matcher of the demo's own.
+//! `cargo xtask demo`: the main job on real input. Tenants and endpoints are made over the HTTP API. Events go to Kafka by a
+//! plain producer, some by HTTP, and arrive as signed HTTP requests at receivers that are fast, slow, limited, flaky,
+//! rejecting, gone, down; what died is replayed. The last line is for scripts. What is expected is worked out here, by a matcher of the demo's own.
 
+mod api;
 mod broken;
 mod cast;
 mod catalog;
 mod disabling;
 mod events;
+mod making;
 mod matcher;
+mod posting;
 mod publishing;
 mod stage;
 mod table;
@@ -75,12 +78,18 @@ async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
     let plan = events::plan();
     println!(
         "\nPublishing {} events to Kafka with a plain producer: all {} types of the catalogs, in four formats, in every\n\
-         codec; and {} records that are broken on purpose, which must end up in the topic `rejected`.\n",
+         codec; and {} records that are broken on purpose, which must end up in the topic `rejected`. Beside them {} events\n\
+         by POST /webhooks/v1/events: singly, as JSON lines and as a JSON array.\n",
         plan.events.len(),
         plan.types(),
         plan.broken.len(),
+        plan.posted.len(),
     );
-    let published = publishing::publish(stage, plan).await?;
+    let (mut published, posted) = tokio::try_join!(
+        publishing::publish(stage, plan.events, &plan.broken),
+        posting::post(stage, plan.posted),
+    )?;
+    published.events.extend(posted);
     let expected = matcher::expected(&published.events, &stage.endpoints);
     let watch = watch::Watch::start(stage, expected, published.broken.len()).await?;
     let arrived = table::show_until(stage, &watch, ARRIVAL, watch::Watch::is_settled).await?;
@@ -98,23 +107,26 @@ async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
     Verdict::reach(stage, &watch, &published, wrong).await
 }
 
-/// Repairs what was down and replays its dead letters with the real command.
-async fn replay(stage: &mut Stage, watch: &watch::Watch) -> anyhow::Result<()> {
+/// Repairs what was down over the API and replays its dead letters with the real command.
+async fn replay(stage: &Stage, watch: &watch::Watch) -> anyhow::Result<()> {
     let down = stage
         .endpoints
         .iter()
         .position(|endpoint| endpoint.plan.down)
         .context("one endpoint is down")?;
-    let id = stage.endpoints[down].id.clone();
+    let endpoint = &stage.endpoints[down];
+    let id = &endpoint.id;
     println!(
         "\nThe endpoint `{}` was unreachable; its deliveries ran out of retries and wait as dead letters, complete.\n\
-         Now it is repaired. $ hookline dlq replay --endpoint {id}",
-        stage.endpoints[down].plan.name,
+         Its receiver is elsewhere now. PATCH /webhooks/v1/endpoints/{id} {{\"url\":\"{}\"}}\n\
+         $ hookline dlq replay --endpoint {id}",
+        endpoint.plan.name,
+        endpoint.hook.url(),
     );
-    stage.repair().await?;
+    stage.repair(endpoint).await?;
     let said = stage
         .installation()
-        .hookline(["dlq", "replay", "--endpoint", &id])
+        .hookline(["dlq", "replay", "--endpoint", id])
         .await?;
     println!("{}\n", said.trim());
     let arrived = table::show_until(stage, watch, REPLAY_ARRIVAL, |watch| watch.is_delivered(down)).await?;

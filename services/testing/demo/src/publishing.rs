@@ -1,4 +1,4 @@
-//! The producer: plain Kafka records, in all codecs, a few hundred a second so that there is something to see. Remembers
+//! The producer of what goes to Kafka: plain Kafka records, in all codecs, a few hundred a second so that there is something to see. Remembers
 //! what each record's event is called.
 
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use event_model::ids;
 use kafka_log::{Outgoing, Position, Producer};
 
-use crate::events::{Format, Plan, Planned};
+use crate::broken::Broken;
+use crate::events::{Format, Planned};
 use crate::stage::Stage;
 
 /// Each its own client: a producer has one codec.
@@ -14,7 +15,7 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const EVENTS_PER_TICK: usize = 60;
 const TICK: Duration = Duration::from_millis(100);
 
-/// An event as it stands in Kafka.
+/// An event as it was published.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub id: String,
@@ -26,23 +27,24 @@ pub struct Event {
 
 /// What was published.
 pub struct Published {
+    /// To Kafka and, when those are added, by HTTP.
     pub events: Vec<Event>,
     /// Topic, partition and offset of each broken record.
     pub broken: Vec<(String, i32, i64)>,
 }
 
 /// Writes all of it, the broken records spread among the events.
-pub async fn publish(stage: &Stage, plan: Plan) -> anyhow::Result<Published> {
+pub async fn publish(stage: &Stage, events: Vec<Planned>, broken: &[Broken]) -> anyhow::Result<Published> {
     let (events_topic, cases_topic) = (stage.events_topic(), stage.cases_topic());
     let producers: Vec<_> = CODECS
         .iter()
         .map(|codec| Producer::new(&stage.installation().connection_with(&[("compression.type", codec)])))
         .collect::<Result<_, _>>()?;
-    let every = plan.events.len() / plan.broken.len().max(1);
-    let mut broken = plan.broken.iter();
+    let every = events.len() / broken.len().max(1);
+    let mut broken = broken.iter();
     let (mut acks, mut broken_acks) = (Vec::new(), Vec::new());
     let mut tick = tokio::time::interval(TICK);
-    for (index, event) in plan.events.iter().enumerate() {
+    for (index, event) in events.iter().enumerate() {
         if index % EVENTS_PER_TICK == 0 {
             tick.tick().await;
         }
@@ -63,7 +65,7 @@ pub async fn publish(stage: &Stage, plan: Plan) -> anyhow::Result<Published> {
         events: Vec::new(),
         broken: Vec::new(),
     };
-    for (event, ack) in plan.events.into_iter().zip(acks) {
+    for (event, ack) in events.into_iter().zip(acks) {
         published
             .events
             .push(named(event, ack.await?, &events_topic, &cases_topic));
@@ -92,11 +94,18 @@ fn named(event: Planned, at: Position, events_topic: &str, cases_topic: &str) ->
         events_topic
     };
     let by_position = || ids::event_id_from_position(topic, at.partition, at.offset);
-    Event {
-        id: event.told.id.clone().unwrap_or_else(by_position),
-        event_type: event.told.event_type,
-        tenant: event.told.tenant,
-        vault: event.vault,
-        data: event.told.data.get().to_owned(),
+    let id = event.told.id.clone().unwrap_or_else(by_position);
+    Event::new(event, id)
+}
+
+impl Event {
+    pub fn new(event: Planned, id: String) -> Self {
+        Self {
+            id,
+            event_type: event.told.event_type,
+            tenant: event.told.tenant,
+            vault: event.vault,
+            data: event.told.data.get().to_owned(),
+        }
     }
 }

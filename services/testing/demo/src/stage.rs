@@ -1,21 +1,23 @@
 //! The stage: an installation on Kafka, its roles as processes, receivers, tenants and endpoints, all made as users make
 //! them. And its end.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, ensure};
-use futures::{StreamExt, TryStreamExt};
-use harness::{Hook, Installation, Options, Process, Receiver, Trap};
+use harness::{Hook, Installation, Options, Process, Receiver, Seen, Trap};
 use kafka_log::Admin;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cast::{self, CASELINE, ENDPOINTS, TENANTS};
+use crate::api::Api;
+use crate::cast::{self, CASELINE, MadeBy, TENANTS};
+use crate::making::{self, Apis, Maker, TestSend};
 
 /// Outside the network that the processes are allowed.
 const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SOURCE_PARTITIONS: i32 = 4;
-/// Commands of the real binary that run at the same time.
-const COMMANDS_AT_ONCE: usize = 4;
+/// Endpoints that are tested before the first event, and whether their receivers answer.
+const TESTED: [(&str, bool); 3] = [("fast", true), ("down", false), ("blocked", false)];
 /// Name and roles of each process.
 const PROCESSES: [(&str, &str); 4] = [
     ("fanout", "fanout"),
@@ -33,10 +35,11 @@ pub struct Endpoint {
 
 pub struct Stage {
     pub endpoints: Vec<Endpoint>,
+    /// Of the endpoints of `TESTED`.
+    test_sends: Vec<TestSend>,
+    apis: Apis,
     processes: Vec<Process>,
     receiver: Receiver,
-    /// Of the endpoint that is down.
-    broken_receiver: Receiver,
     /// Where no request may go.
     trap: Trap,
     installation: Installation,
@@ -45,12 +48,14 @@ pub struct Stage {
 impl Stage {
     /// Everything up to the first event.
     pub async fn set() -> anyhow::Result<Self> {
+        let operator_key = format!("op_{}", uuid::Uuid::new_v4().simple());
         let mut installation = Installation::without_topics(
             Options::new("demo")
                 .set("delivery.retry_schedule_sec", cast::RETRY_SCHEDULE)
                 .set("auto_disable.failures", cast::DISABLED_AFTER_FAILURES)
                 .set("auto_disable.without_success_sec", cast::DISABLED_AFTER_SEC)
                 .set("egress.allow_networks", cast::ALLOWED_NETWORK)
+                .set("api.operator_key", &operator_key)
                 .set("kafka.lanes", "8"),
         )
         .await?;
@@ -72,14 +77,30 @@ impl Stage {
         for (name, role) in PROCESSES {
             processes.push(installation.start_process(name, &[role], &[])?);
         }
-        let (receiver, broken_receiver, trap) =
-            (Receiver::start().await?, Receiver::down()?, Trap::set(FORBIDDEN).await?);
-        make_tenants(&installation).await?;
-        let endpoints = make_endpoints(&installation, [&receiver, &broken_receiver], &trap).await?;
+        let operator = Api::new(&processes[0].api_url(), &operator_key)?;
+        let (receiver, trap) = (Receiver::start().await?, Trap::set(FORBIDDEN).await?);
+        let (apis, endpoints) = people(&installation, &operator, &receiver, &trap).await?;
         for process in &mut processes {
             process.ready().await?;
         }
-        let shown: Vec<_> = processes
+        let mut stage = Self {
+            endpoints,
+            test_sends: Vec::new(),
+            apis,
+            processes,
+            receiver,
+            trap,
+            installation,
+        };
+        stage.introduce();
+        stage.test().await?;
+        Ok(stage)
+    }
+
+    /// Says who is there.
+    fn introduce(&self) {
+        let shown: Vec<_> = self
+            .processes
             .iter()
             .map(|process| format!("{} ({})", process.name(), process.pid()))
             .collect();
@@ -90,36 +111,62 @@ impl Stage {
                 .map(|tenant| format!("{} ({})", tenant.name, tenant.catalogs.join(" + ")))
                 .join(", ")
         );
-        let dedicated = endpoints
-            .iter()
-            .filter(|endpoint| endpoint.plan.placement == "dedicated")
-            .count();
+        let count = |wanted: fn(&cast::Endpoint) -> bool| {
+            let plans = self.endpoints.iter().map(|endpoint| &endpoint.plan);
+            plans.filter(|plan| wanted(plan)).count()
+        };
+        let by_tenant_api = count(|plan| plan.made_by == MadeBy::TenantApi);
+        let dedicated = count(cast::Endpoint::has_own_topic);
         println!(
-            "Endpoints  {}, made with `hookline endpoint create --direct`; {dedicated} have a topic of their own, {} share the lanes",
-            endpoints.len(),
-            endpoints.len() - dedicated
+            "Endpoints  {}, made over the HTTP API with their tenants' keys: {} by POST /webhooks/v1/endpoints, {by_tenant_api} by\n           \
+             POST /v2.3/webhooks/endpoints; {dedicated} have a topic of their own, {} share the lanes",
+            self.endpoints.len(),
+            self.endpoints.len() - by_tenant_api,
+            self.endpoints.len() - dedicated
         );
         println!(
             "Receivers  HTTP servers of this process; each verifies every signature with the `standardwebhooks` crate (v1a: with ed25519-dalek)"
         );
-        Ok(Self {
-            endpoints,
-            processes,
-            receiver,
-            broken_receiver,
-            trap,
-            installation,
-        })
+    }
+
+    /// Test sends, as a tenant makes them before anything happens.
+    async fn test(&mut self) -> anyhow::Result<()> {
+        let mut said = Vec::new();
+        for (name, answers) in TESTED {
+            let endpoint = self.endpoint(name);
+            let sent = making::test_send(self.api(endpoint.plan.tenant), endpoint).await?;
+            ensure!(sent.is_ok == answers, "the test of `{name}`: {}", sent.result);
+            said.push(format!("`{name}`: {}", sent.result));
+            self.test_sends.push(sent);
+        }
+        println!("Test sends {}", said.join("; "));
+        Ok(())
     }
 
     pub fn installation(&self) -> &Installation {
         &self.installation
     }
 
+    /// The HTTP API with this tenant's key.
+    pub fn api(&self, tenant: &str) -> &Api {
+        &self.apis[tenant]
+    }
+
     /// The endpoint with this name.
     pub fn endpoint(&self, name: &str) -> &Endpoint {
         let found = self.endpoints.iter().find(|endpoint| endpoint.plan.name == name);
         found.expect("every endpoint of the cast was made")
+    }
+
+    /// Ids of the test sends' events, as far as they arrived.
+    pub fn arrived_tests(&self) -> HashSet<String> {
+        let is_test = |seen: &Seen| self.test_sends.iter().any(|sent| sent.delivery_id == seen.delivery_id);
+        let tested = TESTED.map(|(name, _)| self.endpoint(name).hook.requests());
+        let arrived = tested
+            .into_iter()
+            .flatten()
+            .filter(|seen| seen.is_delivered() && is_test(seen));
+        arrived.map(|seen| seen.event_id).collect()
     }
 
     /// Connections that came to the forbidden address.
@@ -137,9 +184,10 @@ impl Stage {
         format!("{}cases", self.installation.names().prefix())
     }
 
-    /// Lets the endpoint that was down listen.
-    pub async fn repair(&mut self) -> anyhow::Result<()> {
-        self.broken_receiver.come_up().await
+    /// Gives the endpoint the address where its receiver is.
+    pub async fn repair(&self, endpoint: &Endpoint) -> anyhow::Result<()> {
+        let api = self.api(endpoint.plan.tenant);
+        making::move_to(api, &endpoint.id, endpoint.hook.url()).await
     }
 
     /// SIGTERM to every process; each must drain and end with exit status 0. What went wrong, in words.
@@ -173,7 +221,6 @@ impl Stage {
             self.keep_logs();
         }
         self.receiver.go_down().await;
-        self.broken_receiver.go_down().await;
         self.installation.delete_topics().await
     }
 }
@@ -188,115 +235,26 @@ async fn make_topics(installation: &Installation, sources: &[&str]) -> anyhow::R
     Ok(())
 }
 
-async fn make_tenants(installation: &Installation) -> anyhow::Result<()> {
-    let make = |tenant: &'static cast::Tenant| async move {
-        let catalogs = tenant.catalogs.join(",");
-        let mut command = vec![
-            "tenant",
-            "create",
-            tenant.name,
-            "--id",
-            tenant.id,
-            "--catalogs",
-            &catalogs,
-            "--direct",
-        ];
-        if let Some(prefix) = tenant.header_prefix {
-            command.extend(["--header-prefix", prefix]);
-        }
-        installation.hookline(command).await?;
-        let key = [
-            "key", "create", "--tenant", tenant.id, "--scopes", "webhooks", "--direct",
-        ];
-        installation.hookline(key).await
-    };
-    futures::stream::iter(&TENANTS)
-        .map(make)
-        .buffer_unordered(COMMANDS_AT_ONCE)
-        .try_collect::<Vec<_>>()
-        .await?;
-    Ok(())
-}
-
-async fn make_endpoints(
+/// Tenants and endpoints. One endpoint needs a replica of the API whose egress policy is wider; it ends at once.
+async fn people(
     installation: &Installation,
-    [receiver, broken_receiver]: [&Receiver; 2],
+    operator: &Api,
+    receiver: &Receiver,
     trap: &Trap,
-) -> anyhow::Result<Vec<Endpoint>> {
-    let make = |plan: &'static cast::Endpoint| {
-        let hook = if plan.down { broken_receiver } else { receiver }.hook(plan.name);
-        async move {
-            hook.behave((plan.behaviour)());
-            hook.keep_contents();
-            let url = if plan.forbidden {
-                trap.url()
-            } else {
-                hook.url().to_owned()
-            };
-            let made = make_endpoint(installation, plan, &url).await?;
-            let id = text(&made["endpoint"]["id"])?;
-            let public_key = &made["endpoint"]["publicKey"];
-            let signer = if public_key.is_null() {
-                &made["signingSecret"]
-            } else {
-                public_key
-            };
-            let mut signers = vec![text(signer)?];
-            if plan.rotated {
-                let rotated = installation
-                    .hookline_json(&["endpoint", "rotate-secret", &id, "--direct"])
-                    .await?;
-                signers.insert(0, text(&rotated["signingSecret"])?);
-            }
-            let prefix = cast::tenant(plan.tenant).header_prefix.unwrap_or("webhook-");
-            hook.expect_signatures(prefix, &signers)?;
-            anyhow::Ok(Endpoint { plan: *plan, id, hook })
-        }
+) -> anyhow::Result<(Apis, Vec<Endpoint>)> {
+    let policy = ("HOOKLINE_EGRESS__ALLOW_NETWORKS", cast::FORMERLY_ALLOWED_NETWORK);
+    let mut wider = installation.start_process("api-wider", &["api"], &[policy])?;
+    let apis = making::make_tenants(operator).await?;
+    wider.ready().await?;
+    let maker = Maker {
+        operator,
+        apis: &apis,
+        receiver,
+        nobody: &Receiver::down()?,
+        trap,
+        wider_url: &wider.api_url(),
     };
-    futures::stream::iter(&ENDPOINTS)
-        .map(make)
-        .buffered(COMMANDS_AT_ONCE)
-        .try_collect()
-        .await
-}
-
-/// A forbidden one is made as if the policy had been wider once: the command line refuses it today.
-async fn make_endpoint(installation: &Installation, plan: &cast::Endpoint, url: &str) -> anyhow::Result<Value> {
-    let command = create(plan, url);
-    if !plan.forbidden {
-        return installation.hookline_json(&command).await;
-    }
-    let refused = installation.run(&command, &[]).await?;
-    ensure!(
-        !refused.status.success(),
-        "`hookline endpoint create` took a forbidden address"
-    );
-    let wider = ("HOOKLINE_EGRESS__ALLOW_NETWORKS", cast::FORMERLY_ALLOWED_NETWORK);
-    let command: Vec<_> = command.into_iter().chain(["--output", "json"]).collect();
-    let made = installation.run(&command, &[wider]).await?;
-    serde_json::from_slice(&made.stdout)
-        .with_context(|| format!("no endpoint: {}", String::from_utf8_lossy(&made.stderr)))
-}
-
-fn create<'a>(plan: &'a cast::Endpoint, url: &'a str) -> Vec<&'a str> {
-    let mut command = vec!["endpoint", "create", "--direct", "--tenant", plan.tenant, "--url", url];
-    command.extend(["--placement", plan.placement, "--description", plan.shows]);
-    for filter in plan.filters {
-        command.extend(["--filter", filter]);
-    }
-    for vault in plan.vaults {
-        command.extend(["--vault-id", vault]);
-    }
-    for scope in plan.scopes.into_iter().flatten() {
-        command.extend(["--scopes", scope]);
-    }
-    command.extend(plan.flags);
-    command
-}
-
-fn text(value: &Value) -> anyhow::Result<String> {
-    Ok(value
-        .as_str()
-        .context("hookline printed another shape than it says")?
-        .to_owned())
+    let endpoints = maker.make_all().await?;
+    wider.terminate().await.context("the second replica of the API")?;
+    Ok((apis, endpoints))
 }

@@ -69,11 +69,7 @@ fn draw(stage: &Stage, watch: &Watch) -> String {
     );
     for (endpoint, standing) in stage.endpoints.iter().zip(&standings) {
         let plan = &endpoint.plan;
-        let topic = if plan.placement == "dedicated" {
-            "its own"
-        } else {
-            "lanes"
-        };
+        let topic = if plan.has_own_topic() { "its own" } else { "lanes" };
         writeln!(
             table,
             "  {:<11}{:<28}{:<10}{:>9}{:>10}{:>8}{:>6}{:>9}",

@@ -56,13 +56,14 @@ impl Verdict {
         verdict.dead_lettered = aside.dead_ever.len();
         verdict.rejected = aside.rejected.len();
         verdict.replayed = logbook.deliveries.values().map(harness::logbook::Fate::replays).sum();
-        verdict.count_deliveries(&stage.endpoints, &watch.expected, &aside);
+        verdict.count_deliveries(stage, &watch.expected, &aside);
         verdict.check_rejections(&aside, published);
         verdict.check_bodies(&stage.endpoints, &watch.expected);
         verdict.check_log(&logbook, &stage.endpoints, &watch.expected);
         verdict.show_tempers(&stage.endpoints);
         verdict.check_forbidden(stage);
         verdict.check_cloud_events(stage);
+        verdict.check_tests(stage);
         Ok(verdict)
     }
 
@@ -97,9 +98,10 @@ impl Verdict {
         }
     }
 
-    fn count_deliveries(&mut self, endpoints: &[Endpoint], expected: &Expected, aside: &Aside) {
+    fn count_deliveries(&mut self, stage: &Stage, expected: &Expected, aside: &Aside) {
         let dead_now: HashSet<_> = aside.dead_now.values().collect();
-        for (endpoint, expected) in endpoints.iter().zip(expected) {
+        let tests = stage.arrived_tests();
+        for (endpoint, expected) in stage.endpoints.iter().zip(expected) {
             let arrived = endpoint.hook.delivered();
             let tally = endpoint.hook.tally();
             self.expected += expected.len();
@@ -114,8 +116,10 @@ impl Verdict {
             } else {
                 HashMap::new()
             };
-            let is_stranger = |event: &&String| !expected.contains_key(*event) && !own.contains_key(*event);
-            let strangers = arrived.iter().filter(is_stranger).count();
+            let strangers = arrived
+                .iter()
+                .filter(|event| !expected.contains_key(*event) && !own.contains_key(*event) && !tests.contains(*event))
+                .count();
             if strangers > 0 {
                 self.wrong.push(format!(
                     "{} received {strangers} events that were not for it",
@@ -220,6 +224,16 @@ impl Verdict {
             self.wrong
                 .push(format!("{others} bodies that should be CloudEvents aren't"));
         }
+    }
+
+    /// Only `fast` could answer its test.
+    fn check_tests(&mut self, stage: &Stage) {
+        let arrived = stage.arrived_tests().len();
+        if arrived != 1 {
+            self.wrong.push(format!("{arrived} test sends arrived, not one"));
+        }
+        let line = "the test send to `fast` arrived with a good signature; it counts nowhere else";
+        self.shown.push(line.to_owned());
     }
 
     fn show_tempers(&mut self, endpoints: &[Endpoint]) {
