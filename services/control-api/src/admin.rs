@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<Api> {
             get(tenants::get).patch(tenants::update).delete(tenants::delete),
         )
         .route("/tenants/{id}/keys", post(keys::create).get(keys::list))
-        .route("/tenants/{id}/keys/{key}", delete(keys::revoke))
+        .route("/tenants/{id}/keys/{keyId}", delete(keys::revoke))
         .route("/event_types", get(event_types::list))
         .route(
             "/event_types/{type}",

@@ -73,7 +73,9 @@ impl Code {
     /// One line for the documentation.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::InvalidRequest => "something in the request is malformed, unknown or out of bounds; `details` says where",
+            Self::InvalidRequest => {
+                "something in the request is malformed, unknown or out of bounds; `details` says where"
+            }
             Self::AuthInvalid => "the API key is missing, malformed, unknown, revoked or expired",
             Self::PermissionDenied => "the key is valid, and lacks a scope that this needs",
             Self::NotFound => "there is no such thing, or it is another tenant's",
@@ -84,7 +86,9 @@ impl Code {
             Self::PayloadTooLarge => "the body is larger than this route takes",
             Self::UnsupportedMediaType => "the body's content type is not one that this route takes",
             Self::RateLimitExceeded => "too many requests; `Retry-After` says when to try again",
-            Self::Unavailable => "Kafka or the clerk can't be asked at the moment; `Retry-After` says when to try again",
+            Self::Unavailable => {
+                "Kafka or the clerk can't be asked at the moment; `Retry-After` says when to try again"
+            }
             Self::Internal => "a defect of Hookline, which its log describes under the request's id",
         }
     }

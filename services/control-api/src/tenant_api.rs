@@ -44,7 +44,10 @@ pub(crate) fn routes() -> Router<Api> {
     operation_id = "listWebhookEndpoints",
     responses((status = 200, description = "All of them.", body = Data<Vec<Shown>>))
 )]
-pub(crate) async fn list(Manager(caller): Manager, Query(query::None {}): Query<query::None>) -> Result<Answer, ApiError> {
+pub(crate) async fn list(
+    Manager(caller): Manager,
+    Query(query::None {}): Query<query::None>,
+) -> Result<Answer, ApiError> {
     let all = endpoints::list(&caller.view, &caller.tenant, None);
     let data: Vec<_> = all.map(|endpoint| Shown::new(endpoint)).collect();
     Ok(Answer::json(StatusCode::OK, &Data { data }))

@@ -166,10 +166,10 @@ pub(crate) async fn list(
 /// It ends at once, at every replica.
 #[utoipa::path(
     delete,
-    path = "/admin/v1/tenants/{id}/keys/{key}",
+    path = "/admin/v1/tenants/{id}/keys/{keyId}",
     tag = "Operator: tenants",
     operation_id = "revokeKey",
-    params(crate::openapi::TenantInPath, ("key" = String, Path, description = "The key's id.", example = "key_01K9ZJ7Q2M4N6P8R1S3TABCDEF")),
+    params(crate::openapi::TenantInPath, ("keyId" = String, Path, description = "The key's id.", example = "key_01K9ZJ7Q2M4N6P8R1S3TABCDEF")),
     responses((status = 204, description = "It is revoked."))
 )]
 pub(crate) async fn revoke(State(api): State<Api>, operator: Operator, of: OfTenant) -> Result<Answer, ApiError> {

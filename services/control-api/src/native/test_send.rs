@@ -52,7 +52,7 @@ pub(crate) struct TestSend {
     event_type: Option<String>,
     /// The event's `data`, any JSON; a short text when left out.
     #[serde(default)]
-    #[schema(value_type = Object, required = false)]
+    #[schema(value_type = serde_json::Value, required = false)]
     payload: Option<Box<RawValue>>,
 }
 

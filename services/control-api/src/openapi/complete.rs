@@ -39,6 +39,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value, examples:
     let body = &mut operation["requestBody"];
     if !body.is_null() {
         may_be_left_out(body);
+        if let Some(lines) = body.pointer_mut("/content/application~1x-ndjson") {
+            // Each line is JSON by itself, which a schema of the whole can't say.
+            lines["schema"] = json!({"description": "JSON lines: an object on each line."});
+        }
     } else if let Some(operation) = operation.as_object_mut() {
         operation.remove("requestBody");
     }

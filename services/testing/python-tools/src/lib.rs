@@ -50,7 +50,8 @@ fn cache_dir() -> anyhow::Result<PathBuf> {
     if let Some(cache) = std::env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute()) {
         return Ok(Path::new(&cache).join("hookline"));
     }
-    let home = std::env::home_dir().context("set HOME or XDG_CACHE_HOME: Python programs of the tests are cached there")?;
+    let home =
+        std::env::home_dir().context("set HOME or XDG_CACHE_HOME: Python programs of the tests are cached there")?;
     Ok(home.join(".cache/hookline"))
 }
 
@@ -65,7 +66,14 @@ fn make(cache: &Path, environment: &Path) -> anyhow::Result<()> {
     run(&python, [OsStr::new("-m"), OsStr::new("venv"), made.as_os_str()])?;
     let requirements = work.path().join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS)?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
     let arguments = pip.iter().map(OsStr::new).chain([requirements.as_os_str()]);
     run(&made.join("bin/python"), arguments)?;
     if environment.exists() {

@@ -8,6 +8,8 @@ use acceptance::Stage;
 use harness::{ALL_SCOPES, Options};
 use tokio::process::Command;
 
+/// Beside its own code.
+const HOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/schemathesis_hooks.py");
 const EXAMPLES: &str = "6";
 const SEED: &str = "1";
 
@@ -21,9 +23,23 @@ async fn run(python: &Path, url: &str, key: &str, paths: [&str; 2]) -> Result<()
         .args(["--header", &authorization])
         .args(paths)
         .args(["--exclude-checks", "positive_data_acceptance"])
-        .args(["--max-examples", EXAMPLES, "--seed", SEED, "--workers", "4", "--no-shrink"])
-        .args(["--generation-database", "none", "--generation-with-security-parameters", "false"])
+        .args([
+            "--max-examples",
+            EXAMPLES,
+            "--seed",
+            SEED,
+            "--workers",
+            "4",
+            "--no-shrink",
+        ])
+        .args([
+            "--generation-database",
+            "none",
+            "--generation-with-security-parameters",
+            "false",
+        ])
         .args(["--request-timeout", "30", "--continue-on-failure"])
+        .env("SCHEMATHESIS_HOOKS", HOOKS)
         .current_dir(directory.path())
         .kill_on_drop(true)
         .output()
