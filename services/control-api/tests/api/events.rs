@@ -2,29 +2,19 @@
 
 use crate::{
     client::{Answer, Client, exchange},
-    support::{PATIENCE, World, topic_settings},
+    support::{PATIENCE, World},
 };
 use anyhow::{Context, Result};
 use event_model::{SourceRecord, SourceSettings};
 use kafka_log::{
     Admin, Item, ReadOptions, Reader, ReaderOptions, Record, Start, TopicPartition, Watermarks,
-    topics::{self, INGEST_PARTITIONS},
+    topics::INGEST_PARTITIONS,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 const EVENTS: &str = "/webhooks/v1/events";
 const DATA: &str = r#"{"vaultId":"v1","b":1.0, "a":1e2,"u":"\u00e9"}"#;
-
-/// An installation that has the topic.
-async fn world() -> Result<World> {
-    let world = World::start().await?;
-    let names = world.connection.names();
-    let mut specs = topics::fixed(names, &topic_settings());
-    specs.retain(|spec| spec.name == names.ingest());
-    topics::apply(&Admin::new(&world.connection)?, &topic_settings(), &specs).await?;
-    Ok(world)
-}
 
 /// What there is in `ingest`, by partition and offset.
 async fn written(world: &World) -> Result<Vec<Record>> {
@@ -104,7 +94,7 @@ async fn beta_type(world: &World) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledged_event_is_in_kafka_as_it_was_sent() -> Result<()> {
-    let world = world().await?;
+    let world = World::start().await?;
     let event_type = beta_type(&world).await?;
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let body =
@@ -148,7 +138,7 @@ async fn an_acknowledged_event_is_in_kafka_as_it_was_sent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_answered_item_by_item_in_order() -> Result<()> {
-    let world = world().await?;
+    let world = World::start().await?;
     let event_type = beta_type(&world).await?;
     let good = |id: &str| format!(r#"{{"id":"{id}","type":"{event_type}","data":{{}}}}"#);
     let items = [
@@ -195,7 +185,7 @@ async fn a_batch_is_answered_item_by_item_in_order() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_idempotency_key_gives_the_same_ids_to_one_tenant() -> Result<()> {
-    let world = world().await?;
+    let world = World::start().await?;
     let event_type = beta_type(&world).await?;
     let batch = format!(
         r#"[{{"type":"{event_type}","data":{{}}}},{{"id":"own","type":"{event_type}","data":{{}}}},{{"type":"{event_type}","data":{{}}}}]"#
@@ -219,12 +209,12 @@ async fn the_same_idempotency_key_gives_the_same_ids_to_one_tenant() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fan_out_would_reject_is_refused_and_not_written() -> Result<()> {
-    let world = world().await?;
+    let world = World::start().await?;
     let event_type = beta_type(&world).await?;
     let stable = "vault.ingest.completed";
     let huge = format!(r#"{{"type":"{event_type}","data":"{}"}}"#, "x".repeat(256 << 10));
     for (body, path) in [
-        ("{}".to_owned(), "type"),
+        ("{}".to_owned(), "data"),
         (format!(r#"{{"type":"{event_type}"}}"#), "data"),
         (format!(r#"{{"type":"{stable}","data":{{"vaultId":7}}}}"#), "data"),
         (format!(r#"{{"type":"{event_type}","data":{{"a":1,"a":2}}}}"#), "data"),
@@ -283,8 +273,12 @@ async fn what_fan_out_would_reject_is_refused_and_not_written() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kafka_does_not_take_is_unavailable_and_may_be_sent_again() -> Result<()> {
-    // The topic isn't there.
     let world = World::start().await?;
+    let admin = Admin::new(&world.connection)?;
+    assert!(
+        admin.delete(&world.connection.names().ingest()).await?,
+        "the topic was there"
+    );
     let event_type = beta_type(&world).await?;
     let body = format!(r#"{{"type":"{event_type}","data":{{}}}}"#);
     for body in [body.clone(), format!("[{body},7]")] {
