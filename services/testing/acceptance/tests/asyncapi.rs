@@ -239,7 +239,7 @@ fn event() -> Value {
             "type": "vault.ingest.completed",
             "tenant": "org_01K9ZJ5V0C4N6P8R1S3TABCDEF",
             "occurred_at": "2026-11-21T10:00:00.000Z",
-            "data": {"vaultId": "vault_1", "objectId": "object_1"},
+            "data": {"vaultId": "vault_1", "objectId": "object_1", "durationMs": 5120},
         }}],
     })
 }
