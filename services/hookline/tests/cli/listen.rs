@@ -1,17 +1,16 @@
 //! `hookline listen` as a receiver: what it answers and what it shows.
 
-use super::process::Hookline;
+use super::process::{Hookline, Running};
 use serde_json::Value;
 use signing::{SigningSecret, sign_v1};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Child;
 
 const BODY: &str = r#"{"id":"evt_1","type":"vault.ingest.completed"}"#;
 
 /// Where it listens, as it says.
-pub fn address(child: &mut Child) -> String {
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+pub fn address(listening: &mut Running) -> String {
+    let mut stderr = BufReader::new(listening.stderr());
     let mut line = String::new();
     stderr.read_line(&mut line).expect("it says something");
     let (_, rest) = line.split_once("http://").unwrap_or_else(|| panic!("{line}"));
@@ -68,7 +67,7 @@ fn requests_are_verified_answered_and_shown() {
         "{refused}"
     );
 
-    let output = child.wait_with_output().expect("it ends by itself");
+    let output = child.end();
     assert!(output.status.success(), "{}", output.status);
     let text = String::from_utf8(output.stdout).expect("what it says is text");
     let shown: Vec<Value> = text
@@ -94,7 +93,7 @@ fn without_a_secret_everything_is_taken_and_shown_for_people() {
     let mut child = Hookline::without_kafka().spawn(&["listen", "--port", "0", "--count", "1"]);
     let address = address(&mut child);
     assert!(post(&address, "x-team: blue\r\n").starts_with("HTTP/1.1 200"));
-    let output = child.wait_with_output().expect("it ends by itself");
+    let output = child.end();
     let text = String::from_utf8(output.stdout).expect("what it says is text");
     assert!(
         text.contains("POST /hooks  200  not checked") && text.contains("x-team: blue") && text.contains(BODY),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -63,9 +63,9 @@ impl Hookline {
         hookline
     }
 
-    /// A process that goes on until it is killed or ends by itself.
-    pub fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).spawn().expect("the binary starts")
+    /// A process that goes on until it ends by itself, or the test does.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        Running(Some(self.command(arguments).spawn().expect("the binary starts")))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -217,6 +217,32 @@ fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
         delivery,
         reason: "rejected_by_receiver".into(),
         died_at_ms: now_ms,
+    }
+}
+
+/// A command that runs. It is killed when the test ends before it does.
+pub struct Running(Option<Child>);
+
+impl Running {
+    pub fn stderr(&mut self) -> ChildStderr {
+        let child = self.0.as_mut().expect("it is taken only at its end");
+        child.stderr.take().expect("it is piped, and asked for once")
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Output {
+        let child = self.0.take().expect("it is taken only here");
+        child.wait_with_output().expect("it ends")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
