@@ -31,7 +31,8 @@ pub(crate) struct PublishedEvent {
 #[serde(untagged)]
 pub(crate) enum PublishedEvents {
     One(PublishedEvent),
-    Many(Vec<PublishedEvent>),
+    /// Each as one alone would be. What isn't gets an error in its place, and the others are taken.
+    Many(Vec<serde_json::Value>),
 }
 
 /// What became of one event, or of each of a batch in their order.

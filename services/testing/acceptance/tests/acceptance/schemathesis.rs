@@ -1,6 +1,5 @@
 //! The HTTP API against its own OpenAPI document: whatever schemathesis makes of it gets a documented answer and never a
-//! 5xx. What is valid by the schemas alone may still be refused (a URL that the egress policy forbids), so that isn't
-//! asked.
+//! 5xx.
 
 use std::path::Path;
 
@@ -10,8 +9,13 @@ use tokio::process::Command;
 
 /// Beside its own code.
 const HOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/schemathesis_hooks.py");
-const EXAMPLES: &str = "6";
+/// What is valid by the schemas alone may still be refused, such as a URL that the egress policy forbids. And a POST that is
+/// repeated with its `Idempotency-Key` names what it made, though that was deleted since.
+const NOT_ASKED: &str = "positive_data_acceptance,ensure_resource_availability";
+const EXAMPLES: &str = "10";
 const SEED: &str = "1";
+/// With more threads than one, CPython 3.11 trips over its own parser now and then.
+const WORKERS: &str = "1";
 
 /// `paths`: which of the document's, as the program's own option.
 async fn run(python: &Path, url: &str, key: &str, paths: [&str; 2]) -> Result<(), String> {
@@ -22,14 +26,14 @@ async fn run(python: &Path, url: &str, key: &str, paths: [&str; 2]) -> Result<()
         .arg(format!("{url}/openapi.json"))
         .args(["--header", &authorization])
         .args(paths)
-        .args(["--exclude-checks", "positive_data_acceptance"])
+        .args(["--exclude-checks", NOT_ASKED])
         .args([
             "--max-examples",
             EXAMPLES,
             "--seed",
             SEED,
             "--workers",
-            "4",
+            WORKERS,
             "--no-shrink",
         ])
         .args([
