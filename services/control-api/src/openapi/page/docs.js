@@ -7,7 +7,7 @@ const MAX_DEPTH = 6;
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
-  for (const child of children.flat()) if (child !== null && child !== undefined) made.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) made.append(child);
   return made;
 }
 
@@ -79,7 +79,7 @@ function body(title, of) {
     fields(content.schema),
     content.example === undefined ? null : element("pre", null, JSON.stringify(content.example, null, 2)),
   ]);
-  return parts.length ? [element("h4", null, title), parts.flat(2)] : [];
+  return parts.length ? [element("h4", null, title), parts] : [];
 }
 
 function parameters(list) {
