@@ -199,6 +199,18 @@ impl Scopes {
 }
 
 impl ForTenant {
+    /// What an `Idempotency-Key` counts within: the tenant's keys of the same scopes. Another key of the tenant must not be
+    /// answered the secret of an endpoint that it may not touch.
+    pub(crate) fn repeats_within(&self) -> String {
+        let mut scopes = match &self.scopes {
+            Scopes::All => return format!("{} *", self.tenant.id),
+            Scopes::Of(scopes) => scopes.clone(),
+        };
+        scopes.sort();
+        scopes.dedup();
+        format!("{} {}", self.tenant.id, scopes.join(" "))
+    }
+
     /// 403 unless the caller has all the scopes that the endpoint was made with.
     pub(crate) fn require_scopes_of(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
         self.scopes.require(&endpoint.required_scopes)

@@ -71,7 +71,12 @@ pub(crate) async fn create(
     key: IdempotencyKey,
     body: Json<Created>,
 ) -> Result<Answer, ApiError> {
-    let once = Once::new(key, &caller.tenant.id, "POST /v2.3/webhooks/endpoints", body.sha256);
+    let once = Once::new(
+        key,
+        &caller.repeats_within(),
+        "POST /v2.3/webhooks/endpoints",
+        body.sha256,
+    );
     let new = New {
         settings: body.value.settings(),
         dialect: Dialect::RetryAll,

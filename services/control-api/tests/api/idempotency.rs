@@ -56,6 +56,24 @@ async fn a_repeat_is_answered_byte_for_byte_on_another_replica_and_by_the_next_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn invariant_6_a_repeat_by_a_key_of_other_scopes_is_not_answered_the_secret() -> Result<()> {
+    let world = World::start().await?;
+    let body = json!({"url": "https://example.com", "eventTypeFilters": ["*"]});
+    let mighty = world.client_with(&["webhooks", "vault"]).await?;
+    let made = mighty.with("idempotency-key", "k").post(ENDPOINTS, &body).await?;
+    let poor = world.client_with(&["webhooks"]).await?;
+    let other = poor.with("idempotency-key", "k").post(ENDPOINTS, &body).await?;
+    assert_ne!(other.expect(201)["endpoint"]["id"], made.expect(201)["endpoint"]["id"]);
+    let equal = world.client_with(&["vault", "webhooks"]).await?;
+    let same = equal.with("idempotency-key", "k").post(ENDPOINTS, &body).await?;
+    assert_eq!(
+        same.body, made.body,
+        "a new key of the same scopes repeats what the old one began"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_that_race_get_one_answer() -> Result<()> {
     let world = World::start().await?;
     let second = world.another().await?;

@@ -61,7 +61,11 @@ impl Proxy {
     /// `host:port`, without what it asks for to let one in.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("{}:{}", self.host(), self.url.port_or_known_default().unwrap_or_default())
+        format!(
+            "{}:{}",
+            self.host(),
+            self.url.port_or_known_default().unwrap_or_default()
+        )
     }
 
     pub(crate) fn host(&self) -> &str {

@@ -146,7 +146,7 @@ pub(crate) async fn rotate_secret(
     let brought = wanted.signing_secret.as_ref().map(BroughtSecret::parse).transpose()?;
     let secret = brought.unwrap_or_else(SigningSecret::generate).expose();
     let route = format!("POST /webhooks/v1/endpoints/{id}/rotate_secret");
-    let once = Once::new(key, &caller.tenant.id, &route, body.sha256);
+    let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
     let now_ms = now_ms();
     let previous_expires_at_ms = (keep_sec > 0).then_some(now_ms + keep_sec * 1000);
     api.change_endpoint(

@@ -37,7 +37,12 @@ pub(crate) async fn create(
     body: Json<CreatedEndpoint>,
 ) -> Result<Answer, ApiError> {
     let (settings, signing_secret) = body.value.read()?;
-    let once = Once::new(key, &caller.tenant.id, "POST /webhooks/v1/endpoints", body.sha256);
+    let once = Once::new(
+        key,
+        &caller.repeats_within(),
+        "POST /webhooks/v1/endpoints",
+        body.sha256,
+    );
     let new = New {
         settings,
         dialect: Dialect::Standard,
