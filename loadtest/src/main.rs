@@ -12,7 +12,7 @@
 //!
 //! `isolation` and `memory` measure other things than speed: what one bad endpoint ([`receiver::Neighbour`]) does to other
 //! tenants, and what a dispatcher occupies while deliveries wait. They set their endpoints up by [`stage`] and write by
-//! [`results`].
+//! [`results`]. `api` asks the HTTP API, and publishes the same events by it and by a plain producer in turns.
 //!
 //! In `smoke` both sides are timed by the receiver, from its first request to its last. Only what was measured in turns within one
 //! run can be compared: the figures of two machines, or of two runs, can't. The receiver, Kafka and whatever else the
@@ -50,6 +50,8 @@ enum Task {
     Isolation(scenarios::isolation::Options),
     /// What a dispatcher occupies while many deliveries wait
     Memory(scenarios::memory::Options),
+    /// Endpoints made and read a second over the HTTP API, and events published by it beside plain Kafka
+    Api(scenarios::api::Options),
     /// The receiver's process
     #[command(hide = true)]
     Receiver(receiver::Options),
@@ -65,6 +67,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Smoke(options) => threads()?.block_on(scenarios::smoke::run(options)),
         Task::Isolation(options) => threads()?.block_on(scenarios::isolation::run(options)),
         Task::Memory(options) => threads()?.block_on(scenarios::memory::run(options)),
+        Task::Api(options) => threads()?.block_on(scenarios::api::run(options)),
     }
 }
 
