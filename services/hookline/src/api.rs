@@ -3,6 +3,7 @@
 use crate::config::Config;
 use anyhow::Context as _;
 use api_client::{Client, Patience, Settings};
+use ledger::entities::is_key_shaped;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub const URL: &str = "HOOKLINE_URL";
@@ -18,7 +19,7 @@ pub enum As<'a> {
 }
 
 /// A client of the API at `HOOKLINE_URL`, else of the one that this configuration's `api.listen` makes on this machine.
-/// The key is `HOOKLINE_API_KEY`; where the operator asks, `api.operator_key` serves too.
+/// The key is `HOOKLINE_API_KEY`; where the operator asks, `api.operator_key` serves too, and goes before a tenant's key.
 ///
 /// # Errors
 /// Without a key, or when what is set can't be used.
@@ -28,7 +29,17 @@ pub fn client(config: &Config, asking: As<'_>) -> anyhow::Result<Client> {
         key.map(|key| key.reveal().to_owned())
     };
     let (key, whose) = match asking {
-        As::Operator | As::Tenant(Some(_)) => (variable(KEY).or_else(operator), "the operator's key"),
+        // A tenant's key, which is known by its form, is no operator's.
+        As::Operator | As::Tenant(Some(_)) => {
+            let key = variable(KEY);
+            let is_tenants = key.as_deref().is_some_and(is_key_shaped);
+            let key = if is_tenants {
+                operator().or(key)
+            } else {
+                key.or_else(operator)
+            };
+            (key, "the operator's key")
+        }
         As::Tenant(None) => (variable(KEY), "a key of the tenant"),
     };
     let key = key.with_context(|| {

@@ -116,11 +116,7 @@ pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Opt
             header_prefix: delivery.header_prefix.clone(),
             max_in_flight: i64::try_from(delivery.max_in_flight).unwrap_or(i64::MAX),
             timeout_sec: i64::try_from(delivery.timeout_sec).unwrap_or(i64::MAX),
-            retry_schedule_sec: delivery
-                .retry_schedule_sec
-                .iter()
-                .map(|sec| i64::try_from(*sec).unwrap_or(i64::MAX))
-                .collect(),
+            retry_schedule_sec: delivery.retry_schedule_sec.clone(),
             max_payload_bytes: delivery.max_payload_bytes,
         },
         rate: Rate::per_sec(config.api.rate_per_sec),
