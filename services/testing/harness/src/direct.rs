@@ -31,6 +31,8 @@ pub struct MadeEndpoint {
     pub id: String,
     /// `whsec_…`
     pub secret: String,
+    /// `whpk_…`, of an endpoint whose scheme has `v1a`.
+    pub public_key: Option<String>,
 }
 
 impl Direct {
@@ -100,10 +102,14 @@ impl Direct {
         let secret = SigningSecret::generate().expose();
         ledger::seal_signing_secret(&mut endpoint, &self.keyring, &secret);
         customize(&mut endpoint);
+        if endpoint.signature_scheme != "v1" {
+            ledger::make_signing_key(&mut endpoint, &self.keyring);
+        }
         self.writer.put(Entity::from(endpoint.clone()), Some(0)).await?;
         Ok(MadeEndpoint {
             id: endpoint.id,
             secret,
+            public_key: endpoint.public_key,
         })
     }
 
@@ -120,16 +126,26 @@ impl Direct {
     /// Gives an endpoint a new secret; until `previous_expires_at_ms` the old one signs too. The new secret.
     pub async fn rotate(&self, id: &str, previous_expires_at_ms: Option<i64>) -> anyhow::Result<String> {
         let secret = SigningSecret::generate().expose();
+        self.rotate_to(id, &secret, previous_expires_at_ms).await?;
+        Ok(secret)
+    }
+
+    /// The same with a secret that the receiver may know already.
+    pub async fn rotate_to(&self, id: &str, secret: &str, previous_expires_at_ms: Option<i64>) -> anyhow::Result<()> {
         self.try_change(id, |endpoint| {
             Ok(ledger::rotate_secret(
                 endpoint,
                 &self.keyring,
-                &secret,
+                secret,
                 previous_expires_at_ms,
             )?)
         })
-        .await?;
-        Ok(secret)
+        .await
+    }
+
+    /// A secret for [`Direct::rotate_to`].
+    pub fn new_secret() -> String {
+        SigningSecret::generate().expose()
     }
 
     /// Deletes an endpoint: its marker stays.

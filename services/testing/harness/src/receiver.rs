@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod hook;
+mod pour;
 mod signature;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ports;
 
-pub use behaviour::{Answer, Behaviour};
+pub use behaviour::{Answer, Behaviour, Pour};
 pub use hook::{Hook, Seen, Tally};
 
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -133,8 +134,12 @@ async fn answer(State(hooks): State<Hooks>, request: Request) -> Response {
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
+    let body = match answer.pour {
+        Some(pour) => pour::body(pour),
+        None => Body::from(answer.body),
+    };
     response
-        .body(Body::from(answer.body))
+        .body(body)
         .unwrap_or_else(|_| empty(StatusCode::INTERNAL_SERVER_ERROR))
 }
 

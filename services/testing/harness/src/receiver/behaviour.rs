@@ -14,6 +14,17 @@ pub struct Answer {
     pub hangs: bool,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// What comes in place of `body`.
+    pub pour: Option<Pour>,
+}
+
+/// A body that the sender had better not wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pour {
+    /// This many bytes, as fast as they are taken.
+    Flood(usize),
+    /// A byte a second, for ever.
+    Drip,
 }
 
 impl Answer {
@@ -30,6 +41,7 @@ impl Answer {
             hangs: false,
             headers: Vec::new(),
             body: body.to_owned(),
+            pour: None,
         }
     }
 
@@ -47,6 +59,22 @@ impl Answer {
     pub fn hang() -> Self {
         Self {
             hangs: true,
+            ..Self::ok()
+        }
+    }
+
+    /// 200 with 100 MB.
+    pub fn flood() -> Self {
+        Self {
+            pour: Some(Pour::Flood(100 << 20)),
+            ..Self::ok()
+        }
+    }
+
+    /// 200 with a byte a second.
+    pub fn drip() -> Self {
+        Self {
+            pour: Some(Pour::Drip),
             ..Self::ok()
         }
     }

@@ -66,7 +66,9 @@ pub struct Hook {
 
 struct State {
     behaviour: Behaviour,
-    expected: Arc<Expected>,
+    expected: Arc<[Expected]>,
+    /// Requests that each of `expected` has accepted, in their order.
+    accepted: Vec<usize>,
     keep_contents: bool,
     seen: Vec<Seen>,
     times: HashMap<String, usize>,
@@ -81,7 +83,8 @@ impl Hook {
         let nothing = Expected::new("webhook-", &[]).expect("no secret is no bad secret");
         let state = State {
             behaviour: Behaviour::always(Answer::ok()),
-            expected: Arc::new(nothing),
+            expected: Arc::from([nothing]),
+            accepted: vec![0],
             keep_contents: false,
             seen: Vec::new(),
             times: HashMap::new(),
@@ -109,8 +112,22 @@ impl Hook {
     /// Requests must carry these headers, signed by each of these secrets (`whsec_…`) and private halves of public keys
     /// (`whpk_…`), and by nobody else. Until this is called every request counts as badly signed.
     pub fn expect_signatures(&self, header_prefix: &str, signers: &[String]) -> anyhow::Result<()> {
-        self.state.lock().expected = Arc::new(Expected::new(header_prefix, signers)?);
+        self.expect_any_signatures(header_prefix, &[signers.to_vec()])
+    }
+
+    /// The same for any one of several sets of signers: before, during and after a rotation.
+    pub fn expect_any_signatures(&self, header_prefix: &str, sets: &[Vec<String>]) -> anyhow::Result<()> {
+        let expected = sets.iter().map(|signers| Expected::new(header_prefix, signers));
+        let expected = expected.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut state = self.state.lock();
+        state.accepted = vec![0; expected.len()];
+        state.expected = expected.into();
         Ok(())
+    }
+
+    /// How many requests were signed by each of the sets, since they were set.
+    pub fn accepted(&self) -> Vec<usize> {
+        self.state.lock().accepted.clone()
     }
 
     /// Remembers bodies and headers too.
@@ -157,7 +174,11 @@ impl Hook {
             let state = self.state.lock();
             (state.expected.clone(), state.keep_contents)
         };
-        let text = |name| expected.header(headers, name).unwrap_or_default().to_owned();
+        let text = |name| {
+            let value = expected.first().and_then(|first| first.header(headers, name));
+            value.unwrap_or_default().to_owned()
+        };
+        let accepted = expected.iter().position(|set| set.accepts(headers, &body));
         let seen = Seen {
             delivery_id: text("id"),
             event_id: text("event-id"),
@@ -166,7 +187,7 @@ impl Hook {
             status: None,
             at: Instant::now(),
             body_sha256: Sha256::digest(&body).into(),
-            verified: expected.accepts(headers, &body),
+            verified: accepted.is_some(),
             body: if keep_contents { body } else { Bytes::new() },
             headers: if keep_contents {
                 headers.clone()
@@ -175,6 +196,9 @@ impl Hook {
             },
         };
         let mut state = self.state.lock();
+        if let Some(count) = accepted.and_then(|set| state.accepted.get_mut(set)) {
+            *count += 1;
+        }
         let times = state.times.entry(seen.delivery_id.clone()).or_default();
         let before = *times;
         *times += 1;
