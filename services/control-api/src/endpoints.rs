@@ -58,7 +58,6 @@ pub(crate) fn list<'v>(
     before: Option<&str>,
 ) -> impl Iterator<Item = &'v Versioned<Endpoint>> {
     view.newest_endpoints_of(&tenant.id, before)
-        .filter(|endpoint| !entities::is_deleted(endpoint))
 }
 
 impl Api {

@@ -25,6 +25,8 @@ pub struct View {
     installation: Option<Versioned<Installation>>,
     schemas: OrdMap<Fingerprint, (i64, Arc<Schema>)>,
     endpoints_by_tenant: Index,
+    /// Without the markers of deleted ones, which only grow in number.
+    live_endpoints_by_tenant: Index,
     keys_by_tenant: Index,
     keys_by_hash: OrdMap<Arc<str>, Arc<str>>,
     /// Endpoints, not deleted, that have a topic of their own.
@@ -62,18 +64,23 @@ impl View {
         ids.into_iter().flatten().filter_map(|id| self.endpoints.get(id))
     }
 
-    /// A tenant's endpoints, newest first, markers of deleted ones included; with `before`, those that are older than the
+    /// A tenant's endpoints, newest first, without deleted ones; with `before`, those that are older than the
     /// endpoint of this id, whether it exists or not.
     pub fn newest_endpoints_of(
         &self,
         tenant: &str,
         before: Option<&str>,
     ) -> impl Iterator<Item = &Versioned<Endpoint>> {
-        let ids = self.endpoints_by_tenant.get(tenant);
+        let ids = self.live_endpoints_by_tenant.get(tenant);
         let range = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
         ids.into_iter()
             .flat_map(move |ids| ids.range::<_, str>(range).rev())
             .filter_map(|id| self.endpoints.get(id))
+    }
+
+    /// How many endpoints a tenant has, deleted ones not counted.
+    pub fn live_endpoints_of(&self, tenant: &str) -> usize {
+        self.live_endpoints_by_tenant.get(tenant).map_or(0, OrdSet::len)
     }
 
     /// Endpoints, not deleted, that have a topic of their own.
@@ -175,6 +182,9 @@ impl View {
             Some(Entity::Endpoint(e)) => {
                 self.remove(Kind::Endpoint, id);
                 index(&mut self.endpoints_by_tenant, &e.tenant, id);
+                if !is_deleted(e) {
+                    index(&mut self.live_endpoints_by_tenant, &e.tenant, id);
+                }
                 self.dedicated += usize::from(counts_as_dedicated(e));
                 self.endpoints.insert(id.clone(), versioned(change, e));
             }
@@ -204,6 +214,7 @@ impl View {
                 if let Some(old) = self.endpoints.remove(id) {
                     self.dedicated -= usize::from(counts_as_dedicated(&old));
                     unindex(&mut self.endpoints_by_tenant, &old.tenant, id);
+                    unindex(&mut self.live_endpoints_by_tenant, &old.tenant, id);
                 }
             }
         }

@@ -206,7 +206,7 @@ fn admit_new_endpoint(view: &View, wanted: &Endpoint, about: &Circumstances) -> 
         ));
     }
     let quota = view.tenant(&wanted.tenant).map_or(0, |t| t.quotas.endpoints);
-    let live = view.endpoints_of(&wanted.tenant).filter(|e| !is_deleted(e)).count();
+    let live = view.live_endpoints_of(&wanted.tenant);
     if i64::try_from(live).unwrap_or(i64::MAX) >= quota {
         return Err(Refusal::new(
             "quota",
