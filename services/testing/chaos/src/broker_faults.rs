@@ -20,10 +20,21 @@ pub(crate) struct Outages {
     pub(crate) all: usize,
 }
 
+/// What brokers do to topics that don't say otherwise: everything would be gone within seconds. Ours all say otherwise.
+const DEADLY_RETENTION: [(&str, &str); 4] = [
+    ("log.retention.ms", "10000"),
+    ("log.retention.bytes", "20000"),
+    ("log.retention.check.interval.ms", "2000"),
+    ("log.roll.ms", "5000"),
+];
+
 /// A cluster of three, on this machine.
 pub(crate) async fn start_cluster() -> anyhow::Result<Arc<Cluster>> {
     let options = brokers::Options {
         nodes: 3,
+        extra_properties: DEADLY_RETENTION
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
         ..brokers::Options::default()
     };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options));

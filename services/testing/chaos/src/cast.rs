@@ -1,13 +1,11 @@
 //! Who takes part: two tenants, their endpoints with the receivers behind them, and who expects what. The matching here
 //! is the run's own, by equality of names, and nothing of the product's.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use harness::{Answer, Behaviour, Direct, Hook, Receiver, Seen, Trap};
-use schemas::{Endpoint, Limit};
+use harness::{Direct, Hook, MadeEndpoint, Mute, Receiver, Trap};
+
+use crate::manner::{DEADLY, Fate, MANNERS, Manner, SPECIAL};
 
 /// Types that the events have, all with the same data.
 pub(crate) const TYPES: [&str; 5] = [
@@ -22,63 +20,14 @@ pub(crate) const TENANTS: usize = 2;
 /// The one network that the processes are allowed, and an address outside it.
 pub(crate) const ALLOWED: &str = "127.0.0.1/32";
 const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// Of endpoints that are slow: requests a second, at once from rest, under way.
-pub(crate) const SLOW_PER_SEC: f64 = 25.0;
-pub(crate) const SLOW_BURST: usize = 5;
-pub(crate) const SLOW_AT_ONCE: usize = 8;
-/// Requests under way to an endpoint whose requests last.
-pub(crate) const LASTING_AT_ONCE: usize = 4;
+/// From this many endpoints on there is one of each special manner too, and a witness of each tenant.
+const LEAST_FOR_SPECIALS: usize = 50;
+/// The type of which the witnesses hear.
+const TOLD: &str = "webhook.endpoint.auto_disabled";
 
-/// How an endpoint's receiver is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
-    Quick,
-    /// 503 to three requests in ten.
-    Flaky,
-    /// 50 to 300 ms, limited in rate and concurrency.
-    Slow,
-    /// One request in ten takes 1.2 to 3 s: longer than a revoke waits.
-    Lasting,
-    /// Refuses connections until it is brought up.
-    Down,
-    /// 404: everything for it becomes a dead letter.
-    Rejecting,
-    /// 410: it is disabled, and everything for it becomes a dead letter.
-    Gone,
-    /// At an address that the egress policy forbids, and not tried again: dead letters, and no connection.
-    Forbidden,
-}
-
-const MANNERS: [Manner; 5] = [
-    Manner::Quick,
-    Manner::Flaky,
-    Manner::Slow,
-    Manner::Lasting,
-    Manner::Down,
-];
-/// Of the second tenant, in place of [`Manner::Down`].
-const DEADLY: [Manner; 3] = [Manner::Rejecting, Manner::Gone, Manner::Forbidden];
-
-impl Manner {
-    /// Whether everything for it becomes a dead letter.
-    pub(crate) fn is_deadly(self) -> bool {
-        DEADLY.contains(&self)
-    }
-
-    fn customize(self, endpoint: &mut Endpoint) {
-        match self {
-            Self::Slow => {
-                endpoint.rate_limit = Some(Limit {
-                    per_second: SLOW_PER_SEC,
-                    burst: SLOW_BURST as i32,
-                });
-                endpoint.max_in_flight = Some(SLOW_AT_ONCE as i32);
-            }
-            Self::Lasting => endpoint.max_in_flight = Some(LASTING_AT_ONCE as i32),
-            Self::Forbidden => endpoint.retry_schedule_sec = Some(Vec::new()),
-            Self::Quick | Self::Flaky | Self::Down | Self::Rejecting | Self::Gone => {}
-        }
-    }
+/// Whether a run with this many endpoints has those of special manners.
+pub(crate) fn has_specials(endpoints: usize) -> bool {
+    endpoints >= LEAST_FOR_SPECIALS
 }
 
 /// What an endpoint of this number is like. Each manner comes dedicated and shared.
@@ -105,11 +54,23 @@ impl Part {
             dedicated: (mixed + tenant).is_multiple_of(2),
         }
     }
+
+    /// Another tenant and placement with other seeds.
+    fn special(number: usize, seed: u64) -> Self {
+        Self {
+            tenant: (number + (seed / 2) as usize) % TENANTS,
+            event_type: number % TYPES.len(),
+            manner: SPECIAL[number % SPECIAL.len()],
+            dedicated: (number / 2 + seed as usize).is_multiple_of(2),
+        }
+    }
 }
 
 pub(crate) struct Member {
     pub(crate) part: Part,
     pub(crate) id: String,
+    /// `whsec_…`, as it began.
+    pub(crate) secret: String,
     pub(crate) hook: Hook,
 }
 
@@ -117,16 +78,26 @@ pub(crate) struct Cast {
     /// Ids, by number.
     pub(crate) tenants: Vec<String>,
     pub(crate) members: Vec<Member>,
+    /// One a tenant, or none: they hear whose endpoints are disabled.
+    pub(crate) witnesses: Vec<Witness>,
     _receiver: Receiver,
     pub(crate) down: Receiver,
     /// Where no request may go.
     pub(crate) trap: Trap,
+    _mute: Mute,
+}
+
+pub(crate) struct Witness {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) hook: Hook,
 }
 
 impl Cast {
     /// Makes tenants and endpoints, eight at a time.
     pub(crate) async fn assemble(direct: &Direct, endpoints: usize, seed: u64) -> anyhow::Result<Self> {
         let (receiver, down, trap) = (Receiver::start().await?, Receiver::down()?, Trap::set(FORBIDDEN).await?);
+        let mute = Mute::start().await?;
         let mut tenants = Vec::new();
         for number in 0..TENANTS {
             tenants.push(
@@ -135,20 +106,29 @@ impl Cast {
                     .await?,
             );
         }
+        let mut parts: Vec<_> = (0..endpoints).map(Part::of).collect();
+        let mut witnesses = Vec::new();
+        if has_specials(endpoints) {
+            parts.extend((0..SPECIAL.len()).map(|number| Part::special(number, seed)));
+            for tenant in &tenants {
+                witnesses.push(witness(direct, tenant, &receiver).await?);
+            }
+        }
         let mut members = Vec::new();
         let mut making = tokio::task::JoinSet::new();
-        for number in 0..endpoints {
+        for (number, part) in parts.into_iter().enumerate() {
             if making.len() >= 8
                 && let Some(made) = making.join_next().await
             {
                 members.push(made??);
             }
-            let part = Part::of(number);
             let server = if part.manner == Manner::Down { &down } else { &receiver };
             let hook = server.hook(&format!("endpoint-{number}"));
-            hook.behave(behaviour(part.manner, seed));
+            hook.behave(part.manner.behaviour(hook.url(), seed));
             let url = match part.manner {
                 Manner::Forbidden => trap.url(),
+                Manner::Mute => mute.url(),
+                Manner::Unresolvable => "http://nobody.invalid/hook".to_owned(),
                 _ => hook.url().to_owned(),
             };
             making.spawn(make(direct.clone(), tenants[part.tenant].clone(), part, url, hook));
@@ -159,10 +139,24 @@ impl Cast {
         Ok(Self {
             tenants,
             members,
+            witnesses,
             _receiver: receiver,
             down,
             trap,
+            _mute: mute,
         })
+    }
+
+    /// Those of one manner.
+    pub(crate) fn of_manner(&self, manner: Manner) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.part.manner == manner)
+    }
+
+    /// Those of one fate.
+    pub(crate) fn of_fate(&self, is_meant: impl Fn(Fate) -> bool) -> impl Iterator<Item = &Member> {
+        self.members
+            .iter()
+            .filter(move |member| is_meant(member.part.manner.fate()))
     }
 
     /// Endpoints that an event is for.
@@ -181,42 +175,35 @@ async fn make(direct: Direct, tenant: String, part: Part, url: String, hook: Hoo
             part.manner.customize(endpoint);
         })
         .await?;
-    hook.expect_signatures("webhook-", &[made.secret])?;
+    expect(&hook, &made)?;
+    if matches!(part.manner, Manner::CloudEvents | Manner::Raw) {
+        hook.keep_contents();
+    }
     Ok(Member {
         part,
         id: made.id,
+        secret: made.secret,
         hook,
     })
 }
 
-fn behaviour(manner: Manner, seed: u64) -> Behaviour {
-    match manner {
-        Manner::Quick | Manner::Down | Manner::Forbidden => Behaviour::always(Answer::ok()),
-        Manner::Rejecting => Behaviour::always(Answer::status(404)),
-        Manner::Gone => Behaviour::always(Answer::status(410)),
-        Manner::Flaky => Behaviour::by(move |seen, before| match roll(seed, seen, before) % 10 {
-            0..3 => Answer::status(503),
-            _ => Answer::ok(),
-        }),
-        Manner::Slow => {
-            Behaviour::by(move |seen, before| Answer::slow(Duration::from_millis(50 + roll(seed, seen, before) % 250)))
-        }
-        Manner::Lasting => Behaviour::by(move |seen, before| lasting(roll(seed, seen, before))),
-    }
+async fn witness(direct: &Direct, tenant: &str, receiver: &Receiver) -> anyhow::Result<Witness> {
+    let hook = receiver.hook(&format!("witness-{tenant}"));
+    let made = direct.endpoint(tenant, hook.url(), &[TOLD], |_| ()).await?;
+    expect(&hook, &made)?;
+    Ok(Witness {
+        id: made.id,
+        tenant: tenant.to_owned(),
+        hook,
+    })
 }
 
-/// One in ten.
-fn lasting(rolled: u64) -> Answer {
-    match rolled % 10 {
-        0 => Answer::slow(Duration::from_millis(1_200 + rolled % 1_800)),
-        _ => Answer::ok(),
-    }
-}
-
-fn roll(seed: u64, seen: &Seen, before: usize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (seed, &seen.event_id, before).hash(&mut hasher);
-    hasher.finish()
+fn expect(hook: &Hook, made: &MadeEndpoint) -> anyhow::Result<()> {
+    let signers: Vec<_> = [made.secret.clone()]
+        .into_iter()
+        .chain(made.public_key.clone())
+        .collect();
+    hook.expect_signatures("webhook-", &signers)
 }
 
 #[cfg(test)]

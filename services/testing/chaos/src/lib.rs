@@ -13,8 +13,11 @@ mod faults;
 mod fleet;
 mod ledger_edits;
 mod limits;
+mod manner;
+mod recovery;
 mod repeats;
 mod run;
+mod specials;
 mod traffic;
 mod verdict;
 

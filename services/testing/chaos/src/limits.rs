@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::broker_faults::Outages;
-use crate::cast::{Cast, LASTING_AT_ONCE, Manner, Member, SLOW_AT_ONCE, SLOW_BURST, SLOW_PER_SEC};
+use crate::cast::Cast;
 use crate::fleet::{self, Role, Toll};
+use crate::manner::{Manner, SLOW_AT_ONCE, SLOW_BURST, SLOW_PER_SEC};
 
 const SPANS_SEC: [u64; 3] = [1, 5, 20];
 
@@ -30,16 +31,14 @@ impl Changes {
     }
 }
 
-fn of_manner(cast: &Cast, manner: Manner) -> impl Iterator<Item = &Member> {
-    cast.members.iter().filter(move |member| member.part.manner == manner)
-}
-
 /// Repeats of endpoints whose requests last, and how many joiners allow: for each endpoint what was under way.
 pub(crate) fn lasting(cast: &Cast, changes: Changes) -> (usize, usize) {
     let (mut repeats, mut bound) = (0, 0);
-    for member in of_manner(cast, Manner::Lasting) {
-        repeats += member.hook.tally().duplicates;
-        bound += changes.joins * LASTING_AT_ONCE;
+    for member in &cast.members {
+        if let Some(at_once) = member.part.manner.lasting_at_once() {
+            repeats += member.hook.tally().duplicates;
+            bound += changes.joins * at_once;
+        }
     }
     (repeats, bound)
 }
@@ -48,10 +47,12 @@ pub(crate) fn lasting(cast: &Cast, changes: Changes) -> (usize, usize) {
 /// begins with an empty bucket; what was under way when a span began comes on top, and as much again from each zombie.
 pub(crate) fn exceeded(cast: &Cast, changes: Changes) -> Vec<String> {
     let at_once = SLOW_AT_ONCE * (1 + changes.zombies);
-    let most_at_once = of_manner(cast, Manner::Slow).map(|member| member.hook.tally().most_at_once);
+    let most_at_once = cast
+        .of_manner(Manner::Slow)
+        .map(|member| member.hook.tally().most_at_once);
     let mut measured = vec![("at once".to_owned(), most_at_once.max(), at_once)];
     for span in SPANS_SEC.map(Duration::from_secs) {
-        let most = of_manner(cast, Manner::Slow).map(|member| member.hook.most_within(span));
+        let most = cast.of_manner(Manner::Slow).map(|member| member.hook.most_within(span));
         let bound = (SLOW_PER_SEC * span.as_secs_f64()) as usize + SLOW_BURST + at_once;
         measured.push((format!("within {} s", span.as_secs()), most.max(), bound));
     }

@@ -9,11 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker_faults::{self, Outages};
-use crate::cast::{self, Cast, Manner};
+use crate::cast::{self, Cast};
 use crate::faults::Faults;
 use crate::fleet::{Fleet, Toll};
 use crate::ledger_edits;
 use crate::limits::{self, Changes};
+use crate::manner::Manner;
+use crate::recovery;
 use crate::repeats::Repeats;
 use crate::traffic::{self, Expected, Published};
 use crate::verdict::{self, Summary};
@@ -21,8 +23,12 @@ use crate::verdict::{self, Summary};
 /// Deliveries a second, when nobody says how long to publish.
 const DELIVERIES_PER_SEC: usize = 150;
 const LEAST_STORM: Duration = Duration::from_secs(15);
-/// For this long at most an endpoint is down or paused: nobody's retries may end meanwhile.
-const LONGEST_DOWN: Duration = Duration::from_secs(60);
+/// For this long at most an endpoint is paused: nobody's retries may end meanwhile.
+const LONGEST_PAUSED: Duration = Duration::from_secs(60);
+/// And down: it must not be disabled for that.
+const LONGEST_DOWN: Duration = Duration::from_secs(20);
+/// Who fails for longer than that is disabled.
+const DISABLED_AFTER_SEC: &str = "35";
 
 /// What a run is like.
 #[derive(Debug, Clone)]
@@ -98,11 +104,13 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         Some(brokers) => brokers.await??,
         None => Outages::default(),
     };
-    let expected = traffic::expected(&cast, &published);
-    let complete = until("everything arrives", options.calm, async || {
-        missing(&installation, &cast, &expected).await
-    })
-    .await;
+    let late = match cast::has_specials(options.endpoints) {
+        true => traffic::publish_late(&installation, &cast, options.seed).await?,
+        false => Vec::new(),
+    };
+    let published: Vec<_> = published.into_iter().chain(late).collect();
+    let mut expected = traffic::expected(&cast, &published);
+    let complete = settle(options, &installation, &direct, &cast, &mut expected).await;
     stop.cancel();
     let toll: Toll = fleet.await??;
     show(&toll, outages);
@@ -143,8 +151,36 @@ async fn install(options: &Options, brokers: Option<String>) -> anyhow::Result<I
         .set("delivery.timeout_sec", "5")
         .set("egress.allow_networks", cast::ALLOWED)
         .set("dispatcher.max_in_flight", options.max_in_flight.to_string());
+    if cast::has_specials(options.endpoints) {
+        settings = settings
+            .set("circuit.failures", "10")
+            .set("circuit.min_sec", "3")
+            .set("circuit.probe_sec", "[2]")
+            .set("auto_disable.failures", "15")
+            .set("auto_disable.without_success_sec", DISABLED_AFTER_SEC);
+    }
     settings.brokers = brokers;
     Installation::start(settings).await
+}
+
+/// Until everything has come about: what arrives, what dies, and then what arrives because it is replayed.
+async fn settle(
+    options: &Options,
+    installation: &Installation,
+    direct: &Direct,
+    cast: &Cast,
+    expected: &mut Expected,
+) -> anyhow::Result<()> {
+    let come_about = async |expected: &Expected| {
+        until("everything arrives", options.calm, async || {
+            missing(installation, cast, expected).await
+        })
+        .await
+    };
+    come_about(expected).await?;
+    recovery::run(installation, direct, cast, options.seed).await?;
+    expected.recover(cast);
+    come_about(expected).await
 }
 
 /// Publishes, while the ledger is edited, one endpoint is paused, and the receiver that is down comes up half way. The
@@ -157,12 +193,14 @@ async fn publish_in_storm(
     storm: &watch::Sender<bool>,
 ) -> anyhow::Result<Vec<Published>> {
     let edits_stop = CancellationToken::new();
-    let ids = cast.members.iter().map(|member| member.id.clone()).collect();
+    let edited = cast.members.iter().filter(|member| member.part.manner.is_edited());
+    let ids = edited.map(|member| member.id.clone()).collect();
     let edits = tokio::spawn(ledger_edits::describe(direct.clone(), ids, edits_stop.clone()));
     let is_pausable = |part: cast::Part| part.manner == Manner::Quick && !part.dedicated;
     let paused = cast.members.iter().find(|member| is_pausable(member.part));
     let paused = paused.context("too few endpoints for one to pause")?.id.clone();
-    let half = Instant::now() + (options.storm() / 2).min(LONGEST_DOWN);
+    let half = Instant::now() + (options.storm() / 2).min(LONGEST_PAUSED);
+    let up_at = Instant::now() + (options.storm() / 2).min(LONGEST_DOWN);
     let pausing = async {
         ledger_edits::set_status(direct, &paused, "paused").await?;
         tokio::time::sleep_until(half).await;
@@ -170,15 +208,18 @@ async fn publish_in_storm(
     };
     let mut down = std::mem::replace(&mut cast.down, harness::Receiver::down()?);
     let repairing = async {
-        tokio::time::sleep_until(half).await;
+        tokio::time::sleep_until(up_at).await;
         down.come_up().await
     };
+    let over = CancellationToken::new();
     let publishing = async {
         let published = traffic::publish(installation, cast, options.deliveries, options.seed, options.storm()).await;
         storm.send_replace(false);
+        over.cancel();
         published
     };
-    let (published, (), ()) = tokio::try_join!(publishing, pausing, repairing)?;
+    let trouble = ledger_edits::trouble(direct, cast, options.storm(), &over);
+    let (published, (), (), ()) = tokio::try_join!(publishing, pausing, repairing, trouble)?;
     cast.down = down;
     edits_stop.cancel();
     println!("chaos: {} changes of the ledger made", edits.await?);
@@ -187,23 +228,21 @@ async fn publish_in_storm(
 
 /// What hasn't come about yet. The log is only read when the receivers have everything.
 async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) -> Result<(), String> {
-    let arrived: usize = cast.members.iter().map(|member| member.hook.tally().delivered).sum();
-    if arrived < expected.arriving.len() {
-        let late = expected
-            .arriving
-            .iter()
-            .filter(|(event, index)| !cast.members[*index].hook.has_delivered(event))
-            .map(|(event, index)| {
-                format!(
-                    "{event} for {} ({:?})",
-                    cast.members[*index].id, cast.members[*index].part
-                )
-            });
-        let some: Vec<_> = late.take(5).collect();
+    let late: Vec<_> = expected
+        .arriving
+        .iter()
+        .filter(|(event, index)| !cast.members[*index].hook.has_delivered(event))
+        .collect();
+    if !late.is_empty() {
+        let some = late.iter().take(5).map(|(event, index)| {
+            let member = &cast.members[*index];
+            format!("{event} for {} ({:?})", member.id, member.part)
+        });
         return Err(format!(
-            "{arrived} of {} arrived; missing: {}",
+            "{} of {} have not arrived: {}",
+            late.len(),
             expected.arriving.len(),
-            some.join(", ")
+            some.collect::<Vec<_>>().join(", ")
         ));
     }
     let dead = verdict::dead_letters(installation)

@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use harness::logbook::Outcome;
-use harness::{Installation, read_to_end};
+use harness::{Hook, Installation, Logbook, read_to_end};
 use schemas::{DeadLetter, OwnSchemas, codec};
 
 use crate::broker_faults::Outages;
 use crate::cast::Cast;
 use crate::fleet::{self, Role, Toll};
+use crate::manner::Fate;
+use crate::specials;
 use crate::traffic::Expected;
 
 /// A run in figures.
@@ -39,6 +41,8 @@ pub struct Summary {
     /// Processes that ended in order when they were asked to.
     pub terminations: usize,
     pub broker_outages: usize,
+    /// Pairs whose fate was open, because their endpoint was disabled or deleted some time.
+    pub open: usize,
     /// Everything that isn't as it must be, in words.
     pub violations: Vec<String>,
 }
@@ -49,7 +53,7 @@ impl fmt::Display for Summary {
             f,
             "chaos: seed={} deliveries={} expected={} delivered={} dead_lettered={} duplicates={} bound={} \
              lasting_duplicates={} lasting_bound={} lost={} \
-             bad_signatures={} kills={} halts={} terminations={} broker_outages={}",
+             bad_signatures={} kills={} halts={} terminations={} broker_outages={} open={}",
             self.seed,
             self.deliveries,
             self.expected,
@@ -64,7 +68,8 @@ impl fmt::Display for Summary {
             self.kills,
             self.halts,
             self.terminations,
-            self.broker_outages
+            self.broker_outages,
+            self.open
         )
     }
 }
@@ -96,8 +101,13 @@ pub(crate) async fn judge(
     let arrived = |(event, index): &&(String, usize)| cast.members[*index].hook.has_delivered(event);
     summary.delivered = expected.arriving.iter().filter(arrived).count();
     summary.dead_lettered = expected.dying.intersection(&dead).count();
+    summary.open = expected.open.len();
     summary.lost = summary.expected - summary.delivered - summary.dead_lettered;
-    for tally in cast.members.iter().map(|member| member.hook.tally()) {
+    let hooks = cast.members.iter().map(|member| &member.hook);
+    for tally in hooks
+        .chain(cast.witnesses.iter().map(|witness| &witness.hook))
+        .map(Hook::tally)
+    {
         summary.duplicates += tally.duplicates;
         summary.bad_signatures += tally.bad_signatures;
     }
@@ -106,7 +116,11 @@ pub(crate) async fn judge(
     summary.terminations = toll.ended.len();
 
     let elsewhere = summary.duplicates - summary.lasting_duplicates.min(summary.duplicates);
-    let strangers = dead.difference(&expected.dying).count();
+    let open = endpoints_of(cast, Fate::Open);
+    let strangers = dead.difference(&expected.dying);
+    let strangers = strangers
+        .filter(|(_, endpoint)| !open.contains(endpoint.as_str()))
+        .count();
     let rules = [
         (summary.lost, 0, "deliveries are lost (invariant 1)"),
         (summary.bad_signatures, 0, "requests are not signed as they must be"),
@@ -133,7 +147,17 @@ pub(crate) async fn judge(
             .iter()
             .map(|said| format!("a process ended by itself: {said}")),
     );
-    compare_with_log(summary, installation, cast, expected).await
+    summary.violations.extend(specials::judge(cast));
+    let logbook = installation.logbook().await?;
+    compare_with_log(summary, &logbook, cast, expected);
+    let wrong = specials::wrong_fates(&logbook, cast, expected, &dead);
+    if !wrong.is_empty() {
+        let some = wrong[..wrong.len().min(5)].join("; ");
+        summary
+            .violations
+            .push(format!("{} fates are wrong: {some}", wrong.len()));
+    }
+    Ok(())
 }
 
 /// What may come twice: what dispatchers had in flight that were killed, or stood still until others had taken over; what
@@ -148,13 +172,7 @@ pub(crate) fn bound(toll: &Toll, outages: Outages, repeats: usize, max_in_flight
 }
 
 /// The log resolves each expected pair to what the receivers and the dead letters say, and knows no other pair.
-async fn compare_with_log(
-    summary: &mut Summary,
-    installation: &Installation,
-    cast: &Cast,
-    expected: &Expected,
-) -> anyhow::Result<()> {
-    let logbook = installation.logbook().await?;
+fn compare_with_log(summary: &mut Summary, logbook: &Logbook, cast: &Cast, expected: &Expected) {
     let fates = logbook.by_pair();
     let arriving = expected
         .arriving
@@ -178,11 +196,23 @@ async fn compare_with_log(
             wrong.len()
         ));
     }
-    if logbook.deliveries.len() > summary.expected {
-        let count = logbook.deliveries.len() - summary.expected;
+    let mut others = endpoints_of(cast, Fate::Open);
+    others.extend(cast.witnesses.iter().map(|witness| witness.id.as_str()));
+    let logged = logbook.deliveries.values();
+    let logged = logged
+        .filter(|fate| !others.contains(fate.endpoint_id.as_str()))
+        .count();
+    if logged > summary.expected {
+        let count = logged - summary.expected;
         summary.violations.push(format!(
             "the log has {count} deliveries that nobody expected (invariant 6)"
         ));
     }
-    Ok(())
+}
+
+/// Ids of the endpoints of this fate.
+fn endpoints_of(cast: &Cast, fate: Fate) -> HashSet<&str> {
+    cast.of_fate(|found| found == fate)
+        .map(|member| member.id.as_str())
+        .collect()
 }
