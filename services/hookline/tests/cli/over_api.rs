@@ -198,7 +198,12 @@ fn tenants_and_keys_are_managed_over_the_api() {
         listed.contains(&id) && listed.contains("Umbrella") && listed.contains("org_acme"),
         "{listed}"
     );
-    let refused = tenant.run(&["tenant", "list"]);
+    assert_eq!(
+        tenant.ok(&["tenant", "list"]),
+        listed,
+        "the operator's key goes before a tenant's"
+    );
+    let refused = tenant.without("HOOKLINE_API__OPERATOR_KEY").run(&["tenant", "list"]);
     assert!(
         refused.status == 1 && refused.stderr.contains("PERMISSION_DENIED"),
         "{}",

@@ -63,6 +63,12 @@ impl Hookline {
         hookline
     }
 
+    pub fn without(&self, name: &str) -> Self {
+        let mut hookline = self.clone();
+        hookline.environment.remove(name);
+        hookline
+    }
+
     /// A process that goes on until it ends by itself, or the test does.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
         Running(Some(self.command(arguments).spawn().expect("the binary starts")))
