@@ -48,8 +48,12 @@ impl Kafka {
                 }
             }
         }
+        // Nobody kills these nodes. On a machine that is too busy to let one send a heartbeat in time, its own controller
+        // would fence it, and its partitions were without a leader for as long as a minute.
+        let session = ("broker.session.timeout.ms".to_owned(), "60000".to_owned());
         let cluster = Cluster::start(Options {
             nodes,
+            extra_properties: vec![session],
             ..Options::default()
         })?;
         Ok(Self {
