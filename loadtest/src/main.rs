@@ -12,7 +12,7 @@
 //!
 //! `isolation` and `memory` measure other things than speed: what one bad endpoint ([`receiver::Neighbour`]) does to other
 //! tenants, and what a dispatcher occupies while deliveries wait. They set their endpoints up by [`stage`] and write by
-//! [`results`]. `api` asks the HTTP API, and publishes the same events by it and by a plain producer in turns.
+//! [`results`]. `history` measures the delivery log. `api` asks the HTTP API, and publishes the same events by it and by a plain producer in turns.
 //!
 //! In `smoke` both sides are timed by the receiver, from its first request to its last. Only what was measured in turns within one
 //! run can be compared: the figures of two machines, or of two runs, can't. The receiver, Kafka and whatever else the
@@ -23,6 +23,7 @@
 mod baseline;
 mod body;
 mod child;
+mod load;
 mod machine;
 mod product;
 mod receiver;
@@ -52,6 +53,8 @@ enum Task {
     Memory(scenarios::memory::Options),
     /// Endpoints made and read a second over the HTTP API, and events published by it beside plain Kafka
     Api(scenarios::api::Options),
+    /// The delivery log on SQLite and Postgres: the projection's speed, lists among millions of rows, a replay as a job
+    History(scenarios::history::Options),
     /// The receiver's process
     #[command(hide = true)]
     Receiver(receiver::Options),
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Smoke(options) => threads()?.block_on(scenarios::smoke::run(options)),
         Task::Isolation(options) => threads()?.block_on(scenarios::isolation::run(options)),
         Task::Memory(options) => threads()?.block_on(scenarios::memory::run(options)),
+        Task::History(options) => threads()?.block_on(scenarios::history::run(options)),
         Task::Api(options) => threads()?.block_on(scenarios::api::run(options)),
     }
 }

@@ -177,6 +177,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Where the API of the roles that run from the beginning on is.
+    pub(crate) fn api_url(&self) -> String {
+        self.support.api_url()
+    }
+
     /// One of a party's events as a producer would write it.
     pub(crate) fn event(&self, party: &Party, number: u64) -> anyhow::Result<kafka_log::Outgoing> {
         self.record(&party.tenant, &event_id(party, number), number)

@@ -1,17 +1,16 @@
 //! The HTTP API: how many endpoints a second are made and read through one replica and through three, and how many events
 //! a second are published by it, beside what a plain Kafka producer makes of the same records in turns.
 
-mod load;
 mod publishing;
 mod replicas;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use load::Load;
 use publishing::Publishing;
 use replicas::Replicas;
 
+use crate::load::Load;
 use crate::results::{self, Run};
 
 /// Of the cases in which there are several.

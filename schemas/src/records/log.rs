@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct LogRecord {
     pub event_id: String,
     pub tenant: String,
+    /// Empty in records of v0.1.0.
+    pub event_type: String,
     pub at_ms: i64,
     pub matched: Option<Matched>,
     pub attempt: Option<AttemptLogged>,
@@ -31,6 +33,12 @@ pub struct Matched {
     pub chunk: i32,
     pub chunks: i32,
     pub endpoints: Vec<MatchedEndpoint>,
+    /// Timestamp of the source record, Unix milliseconds; 0 in records of v0.1.0.
+    pub event_time_ms: i64,
+    /// `source` of an event that came as a CloudEvent.
+    pub cloud_source: Option<String>,
+    /// W3C trace context of the source record, when it had one.
+    pub traceparent: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

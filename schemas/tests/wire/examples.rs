@@ -118,6 +118,7 @@ impl Example for LogRecord {
         Self {
             event_id: text("evt_1"),
             tenant: text("org_1"),
+            event_type: text("vault.ingest.completed"),
             at_ms: 1_700_000_000_000,
             matched: Some(Matched {
                 event_type: text("vault.ingest.completed"),
@@ -131,6 +132,9 @@ impl Example for LogRecord {
                     endpoint_id: text("wh_1"),
                     delivery_id: text("dlv_1"),
                 }],
+                event_time_ms: 1_700_000_000_003,
+                cloud_source: some("/orders"),
+                traceparent: some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             }),
             attempt: Some(AttemptLogged {
                 delivery_id: text("dlv_1"),
@@ -168,6 +172,7 @@ impl Example for LogRecord {
         Self {
             event_id,
             tenant,
+            event_type: text(""),
             at_ms: 0,
             matched: None,
             attempt: None,

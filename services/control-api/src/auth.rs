@@ -46,6 +46,7 @@ pub(crate) enum Scopes {
 /// An authenticated caller. The view is fresh.
 pub(crate) struct Caller {
     pub view: Arc<View>,
+    by: String,
     scopes: Scopes,
     /// None: the operator, who acts for nobody.
     tenant: Option<Arc<Tenant>>,
@@ -61,6 +62,8 @@ pub(crate) struct ForTenant {
     pub view: Arc<View>,
     pub tenant: Arc<Tenant>,
     pub scopes: Scopes,
+    /// The key's id, or `operator`.
+    pub by: String,
 }
 
 /// As [`ForTenant`], with what managing endpoints needs.
@@ -104,6 +107,7 @@ impl FromRequestParts<Api> for Caller {
         }
         let scopes = Scopes::Of(key.scopes.clone());
         Ok(Self {
+            by: key_id,
             scopes,
             tenant: Some(tenant),
             view,
@@ -132,6 +136,7 @@ fn act_for(headers: &HeaderMap, notes: &Notes, view: Arc<View>) -> Result<Caller
         notes.note_tenant(&tenant.id);
     }
     Ok(Caller {
+        by: OPERATOR_ID.to_owned(),
         scopes: Scopes::All,
         tenant,
         view,
@@ -165,6 +170,7 @@ impl FromRequestParts<Api> for ForTenant {
             view: caller.view,
             tenant,
             scopes: caller.scopes,
+            by: caller.by,
         })
     }
 }

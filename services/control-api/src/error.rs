@@ -22,7 +22,6 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     Conflict,
-    /// Comes with the replay of deliveries.
     Gone,
     PreconditionFailed,
     PayloadTooLarge,

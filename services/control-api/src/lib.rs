@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod endpoints;
 mod error;
+mod history;
 mod native;
 mod notes;
 mod observe;
@@ -51,6 +52,8 @@ pub struct Options {
     pub delivery: DeliveryDefaults,
     /// How often a key may ask.
     pub rate: Rate,
+    /// None: this process knows nothing of the history, and its routes say so.
+    pub history: Option<history_store::Store>,
 }
 
 /// Without the operator's key.

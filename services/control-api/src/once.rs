@@ -111,6 +111,12 @@ impl Once {
         }
     }
 
+    /// Tells this request and its repeats from all others, the body included.
+    pub(crate) fn fingerprint(&self) -> String {
+        let hash = Sha256::digest(format!("{}/{}", self.request_id, self.body));
+        hex::encode(&hash[..12])
+    }
+
     fn seal(&self, keyring: &Keyring, answer: &Answer) -> Option<Vec<u8>> {
         let kept = Kept {
             body: self.body.clone(),

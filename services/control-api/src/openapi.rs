@@ -10,7 +10,10 @@ mod parameters;
 mod tests;
 
 pub(crate) use bodies::{Published, PublishedEvents};
-pub(crate) use parameters::{EndpointInPath, IdempotencyHeader, IfMatchHeader, Paging, TenantInPath, TypeInPath};
+pub(crate) use parameters::{
+    DeliveryInPath, EndpointInPath, EventInPath, IdempotencyHeader, IfMatchHeader, JobInPath, Paging, TenantInPath,
+    TypeInPath,
+};
 
 use crate::{
     admin,
@@ -46,6 +49,13 @@ use utoipa::OpenApi;
         native::test_send::test,
         native::event_types::list,
         native::events::publish,
+        native::events::read::get,
+        native::deliveries::list::list,
+        native::deliveries::read::get,
+        native::deliveries::replay::replay,
+        native_endpoints::replay::replay,
+        native::jobs::get,
+        native::jobs::cancel,
         tenant_api::list,
         tenant_api::create,
         tenant_api::read,
@@ -69,6 +79,7 @@ use utoipa::OpenApi;
     components(schemas(ErrorAnswer)),
     tags(
         (name = "Endpoints", description = "Where deliveries are sent, for which events, and how."),
+        (name = "Deliveries", description = "What became of events, and sending them again."),
         (name = "Events", description = "Publishing without a Kafka client, and what there is to subscribe to."),
         (name = "Tenant API", description = "The same endpoints in snake_case, every answer in `{\"data\": …}`."),
         (name = "Operator: tenants", description = "Tenants and their API keys."),

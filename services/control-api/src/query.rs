@@ -5,10 +5,34 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The parameters as `T`, which denies unknown fields and reads each from a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Query<T>(pub T);
+
+/// A time, Unix milliseconds, given as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Time(pub i64);
+
+impl TryFrom<String> for Time {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        parse_time(&text).map(Self)
+    }
+}
+
+/// RFC 3339, to Unix milliseconds.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn parse_time(text: &str) -> Result<i64, &'static str> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let ms = time.and_then(|time| i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+    ms.ok_or("a time is RFC 3339 with its offset, such as 2026-11-21T10:00:00Z")
+}
 
 /// For routes that take no parameter.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]

@@ -2,10 +2,11 @@
 
 use crate::{
     Options,
+    history::History,
     native::{events::ingest::Ingest, test_send::Tester},
     router::router,
     server,
-    state::Api,
+    state::{Api, Parts},
 };
 use kafka_log::Connection;
 use ledger::{Clerk, Ledger, Writer};
@@ -92,9 +93,12 @@ impl Service {
     ) -> Result<(), Error> {
         let kafka = readiness.register("kafka");
         let installed = readiness.register("installation in the ledger");
-        let ingest = Ingest::new(connection)?;
-        let tester = Tester::new(egress::Client::new(self.options.egress.clone())?);
-        let api = Api::new(&self.options, ledger.clone(), writer, ingest, tester);
+        let parts = Parts {
+            ingest: Ingest::new(connection)?,
+            tester: Tester::new(egress::Client::new(self.options.egress.clone())?),
+            history: self.options.history.clone().map(|store| History::new(connection, store)),
+        };
+        let api = Api::new(&self.options, ledger.clone(), writer, parts);
         // The clerk goes last: requests that are under way may need it.
         let stop_clerk = CancellationToken::new();
         let clerk = Clerk::run(connection, &ledger, self.options.clerk.clone(), stop_clerk.clone());

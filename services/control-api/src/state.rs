@@ -4,13 +4,15 @@ use crate::{
     Options,
     auth::OperatorKey,
     error::ApiError,
+    history::History,
     native::{events::ingest::Ingest, test_send::Tester},
     rate::RateLimits,
 };
 use event_model::Catalogs;
+use history_store::Counters;
 use ledger::{Keyring, Ledger, View, Writer};
 use parking_lot::Mutex;
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// How long a request waits for this process's view to reach the ledger's end.
@@ -30,6 +32,7 @@ pub(crate) struct Shared {
     pub rates: RateLimits,
     pub ingest: Ingest,
     pub tester: Tester,
+    history: Option<History>,
     /// One import at a time: it is held whole.
     pub imports: Semaphore,
     catalogs: Mutex<CachedCatalogs>,
@@ -43,8 +46,20 @@ impl Deref for Api {
     }
 }
 
+/// What is made once and needs brokers or sockets.
+pub(crate) struct Parts {
+    pub ingest: Ingest,
+    pub tester: Tester,
+    pub history: Option<History>,
+}
+
 impl Api {
-    pub(crate) fn new(options: &Options, ledger: Ledger, writer: Writer, ingest: Ingest, tester: Tester) -> Self {
+    pub(crate) fn new(options: &Options, ledger: Ledger, writer: Writer, parts: Parts) -> Self {
+        let Parts {
+            ingest,
+            tester,
+            history,
+        } = parts;
         Self(Arc::new(Shared {
             ledger,
             writer,
@@ -55,9 +70,38 @@ impl Api {
             rates: RateLimits::new(options.rate),
             ingest,
             tester,
+            history,
             imports: Semaphore::new(1),
             catalogs: Mutex::default(),
         }))
+    }
+
+    /// What became of deliveries.
+    ///
+    /// # Errors
+    /// 503 where there is no history.
+    pub(crate) fn history(&self) -> Result<&History, ApiError> {
+        self.history.as_ref().ok_or_else(|| {
+            ApiError::unavailable(
+                "this API has no delivery history: run the role history in the same process, or in others with a \
+                 history.url that is Postgres and set here too",
+                60,
+            )
+        })
+    }
+
+    /// What the history counts of these endpoints: nothing where there is none, or it can't be asked.
+    pub(crate) async fn figures(&self, endpoint_ids: &[&str]) -> HashMap<String, Counters> {
+        let Some(history) = &self.history else {
+            return HashMap::new();
+        };
+        match history.store.counters(endpoint_ids).await {
+            Ok(counters) => counters,
+            Err(error) => {
+                tracing::warn!(%error, "endpoints are shown without the history's figures");
+                HashMap::new()
+            }
+        }
     }
 
     /// A view that includes everything that was committed when this was called, by whichever process. Requests that ask

@@ -99,6 +99,7 @@ impl Context {
         let mut record = LogRecord {
             event_id: delivery.event_id.clone(),
             tenant: delivery.tenant.clone(),
+            event_type: delivery.event_type.clone(),
             at_ms: now_ms,
             matched: None,
             attempt: None,

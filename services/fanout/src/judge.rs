@@ -8,7 +8,6 @@ use crate::{
     projection::Snapshot,
     rejection::Rejection,
 };
-use delivery_core::matching::{EventFacts, Resource};
 use event_model::{Envelope, Event, Refusal as NotAdmitted, SourceRecord, SourceSettings, TypeInfo, admit, ids};
 use kafka_log::Record;
 use std::sync::Arc;
@@ -120,34 +119,10 @@ fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Resul
     })
 }
 
-/// The endpoint that this event says was disabled: it is told to the tenant's other endpoints.
-fn disabled_endpoint(event: &Event) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Data {
-        #[serde(rename = "endpointId")]
-        endpoint_id: String,
-    }
-    if event.event_type != "webhook.endpoint.auto_disabled" {
-        return None;
-    }
-    let data: Data = serde_json::from_str(event.data.get()).ok()?;
-    Some(data.endpoint_id)
-}
-
 fn match_endpoints(event: &Event, info: &TypeInfo, snapshot: &Snapshot, rules: Rules) -> Vec<Target> {
     let id = info.resource_id(&event.data).map(|(_, id)| id);
-    let facts = EventFacts {
-        tenant: &event.tenant,
-        event_type: &event.event_type,
-        required_scope: info.required_scope.as_deref(),
-        resource: match info.resource {
-            None => Resource::None,
-            Some(event_model::Resource::Vault) => Resource::Vault(id.as_deref()),
-            Some(event_model::Resource::Matter) => Resource::Matter(id.as_deref()),
-        },
-        timestamp_ms: event.timestamp_ms,
-    };
-    let about = disabled_endpoint(event);
+    let facts = eligibility::facts(event, info, id.as_deref());
+    let about = eligibility::disabled_endpoint(event);
     let matching = snapshot.index.matches(&facts, rules.clock_tolerance_ms);
     matching
         .into_iter()

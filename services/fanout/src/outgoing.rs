@@ -62,6 +62,9 @@ impl Matched {
                 chunk: count(number),
                 chunks: count(self.chunks()),
                 endpoints: endpoints.collect(),
+                event_time_ms: self.event.timestamp_ms,
+                cloud_source: self.event.cloud_source.clone(),
+                traceparent: self.event.traceparent.clone(),
             });
         })
     }
@@ -141,6 +144,7 @@ impl Matched {
         let mut record = LogRecord {
             event_id: self.event.id.clone(),
             tenant: self.event.tenant.clone(),
+            event_type: self.event.event_type.clone(),
             at_ms: self.matched_at_ms,
             matched: None,
             attempt: None,

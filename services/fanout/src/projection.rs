@@ -4,10 +4,7 @@
 //! update. Deliberately not here: the matching rules (`delivery-core`).
 
 use crate::{Error, place::Route};
-use delivery_core::{
-    filter::Filter,
-    matching::{Index, Subscription},
-};
+use delivery_core::matching::Index;
 use event_model::Catalogs;
 use ledger::{Change, Kind, Ledger, View};
 use schemas::Endpoint;
@@ -167,33 +164,8 @@ fn catalogs(view: &View) -> Catalogs {
 
 fn index_endpoint(index: &mut Index, endpoint: &Endpoint) {
     if Route::of(endpoint).is_matched() {
-        index.insert(subscription(endpoint));
+        index.insert(eligibility::subscription(endpoint));
     } else {
         index.remove(&endpoint.id);
-    }
-}
-
-fn subscription(endpoint: &Endpoint) -> Subscription {
-    let filters = endpoint
-        .event_type_filters
-        .iter()
-        .filter_map(|text| match Filter::parse(text) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                tracing::error!(endpoint = endpoint.id, filter = text, %error, "a stored filter matches nothing");
-                None
-            }
-        });
-    // An empty list is no list.
-    let ids = |ids: &Vec<String>| (!ids.is_empty()).then(|| ids.iter().map(String::as_str).collect());
-    let scopes = endpoint.resource_scopes.as_ref();
-    Subscription {
-        endpoint_id: endpoint.id.as_str().into(),
-        tenant: endpoint.tenant.as_str().into(),
-        filters: filters.collect(),
-        scopes: endpoint.required_scopes.as_slice().into(),
-        vault_ids: scopes.and_then(|s| ids(&s.vault_ids)),
-        matter_ids: scopes.and_then(|s| ids(&s.matter_ids)),
-        created_at_ms: endpoint.created_at_ms,
     }
 }

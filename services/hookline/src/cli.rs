@@ -1,10 +1,12 @@
 //! The command line: which commands there are. What each takes stands beside it in `commands/`.
 
-use crate::commands::{completions, config, dlq, doctor, endpoint, event, key, ledger, listen, serve, tenant, topics};
+use crate::commands::{
+    completions, config, delivery, dlq, doctor, endpoint, event, job, key, ledger, listen, serve, tenant, topics,
+};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
-const API: &str = "Over the HTTP API (tenant, key, endpoint, ledger, event send --http):
+const API: &str = "Over the HTTP API (tenant, key, endpoint, delivery, event show, job, ledger, event send --http):
   HOOKLINE_URL      where it is; this configuration's api.listen, http://127.0.0.1:8080, when not set
   HOOKLINE_API_KEY  a tenant's key; for tenant, key and ledger, or with --tenant, the operator's (api.operator_key serves, too)";
 
@@ -40,9 +42,15 @@ pub enum Command {
     /// Endpoints: a tenant's URLs with their filters, secrets and limits
     #[command(subcommand)]
     Endpoint(Box<endpoint::Command>),
-    /// Publish events
+    /// Publish events, and see what became of them
     #[command(subcommand)]
     Event(event::Command),
+    /// The delivery log: what became of each event for each endpoint, and once more
+    #[command(subcommand)]
+    Delivery(delivery::Command),
+    /// Long work, such as the replay of an endpoint
+    #[command(subcommand)]
+    Job(job::Command),
     /// Dead letters: see what could not be delivered, and send it again
     #[command(subcommand)]
     Dlq(dlq::Command),

@@ -2,10 +2,12 @@
 
 pub mod completions;
 pub mod config;
+pub mod delivery;
 pub mod dlq;
 pub mod doctor;
 pub mod endpoint;
 pub mod event;
+pub mod job;
 pub mod key;
 mod keygen;
 pub mod ledger;
@@ -46,6 +48,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Key(command) => key::run(command, &config()?).await,
         Command::Endpoint(command) => Box::pin(endpoint::run(*command, &config()?)).await,
         Command::Event(command) => event::run(command, &config()?).await,
+        Command::Delivery(command) => Box::pin(delivery::run(command, &config()?)).await,
+        Command::Job(command) => job::run(command, &config()?).await,
         Command::Dlq(command) => dlq::run(command, &config()?).await,
         Command::Ledger(command) => Box::pin(ledger::run(command, &config()?)).await,
         Command::Rekey => rekey::run(&config()?).await,

@@ -53,6 +53,20 @@ pub fn keyring(config: &Config) -> anyhow::Result<Keyring> {
     Keyring::new(key.reveal(), &previous).context("secrets.key or secrets.previous_keys")
 }
 
+/// The history's database, for whoever of these roles runs in this process. A file is one process's: an API without the
+/// role history beside it has none.
+///
+/// # Errors
+/// When `history.url` can't be read.
+pub fn history(config: &Config, api: bool, history: bool) -> anyhow::Result<Option<history_store::Store>> {
+    let url = config.history.url.reveal();
+    let is_wanted = history || (api && history_store::Store::is_shared(url)?);
+    if history && !api && !history_store::Store::is_shared(url)? {
+        tracing::warn!("history.url is a file, and no API runs in this process: nobody can read it");
+    }
+    Ok(if is_wanted { Some(history_store::Store::new(url)?) } else { None })
+}
+
 /// The policy that endpoints' URLs must pass.
 pub fn egress_policy(config: &Config) -> egress::Policy {
     let read = |network: &String| {

@@ -1,11 +1,10 @@
-//! Commands and flags of the contract that a later version brings: they are refused as that, not as misspelt. What is
+//! Flags of the contract that a later version brings: they are refused as that, not as misspelt. What is
 //! here already refuses its later values by itself.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::process::ExitCode;
 
 /// Everywhere they may stand.
-const COMMANDS: [&str; 3] = ["delivery", "replay", "show"];
 const FLAGS: [&str; 2] = ["--on-exhausted", "--ordering"];
 
 /// Says what is wrong with the command line, and gives the exit status. Help and version are no mistakes.
@@ -23,18 +22,16 @@ pub fn report(error: &Error) -> ExitCode {
     }
 }
 
-/// The later command or flag that was asked for.
+/// The later flag that was asked for.
 fn named(error: &Error) -> Option<&str> {
-    let (kind, known) = match error.kind() {
-        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, COMMANDS.as_slice()),
-        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, FLAGS.as_slice()),
-        _ => return None,
-    };
-    let Some(ContextValue::String(name)) = error.get(kind) else {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
     let name = name.split('=').next().unwrap_or_default();
-    known.contains(&name).then_some(name)
+    FLAGS.contains(&name).then_some(name)
 }
 
 #[cfg(test)]
@@ -48,11 +45,8 @@ mod tests {
     }
 
     #[test]
-    fn later_commands_and_flags_are_told_from_misspelt_ones() {
+    fn later_flags_are_told_from_misspelt_ones() {
         for (line, name) in [
-            ("hookline delivery list", "delivery"),
-            ("hookline endpoint replay wh_1", "replay"),
-            ("hookline event show evt_1", "show"),
             ("hookline endpoint update wh_1 --ordering endpoint", "--ordering"),
             ("hookline endpoint update wh_1 --on-exhausted=block", "--on-exhausted"),
         ] {

@@ -10,6 +10,7 @@ mod failure;
 mod later;
 mod output;
 mod progress;
+mod when;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -26,9 +26,8 @@ fn fixture(name: &str) -> String {
 fn wrong_usage_is_exit_status_2() {
     let hookline = Hookline::without_kafka();
     for (arguments, said) in [
-        (vec!["delivery", "list"], "comes with a later version"),
-        (vec!["endpoint", "replay", "wh_1"], "comes with a later version"),
-        (vec!["serve", "history"], "comes with a later version"),
+        (vec!["delivery", "list", "--since", "yesterday"], "neither a time"),
+        (vec!["endpoint", "replay", "wh_1", "--only", "some"], "invalid value"),
         (vec!["serve"], "Usage"),
         (vec!["serve", "everything"], "invalid value"),
         (vec!["event", "send", "--http", "--topic", "x"], "cannot be used with"),
@@ -608,11 +607,16 @@ fn dead_letters_are_listed_shown_exported_replayed_and_purged() {
 
 #[test]
 fn all_roles_start_make_their_topics_and_drain() {
-    let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
+    let directory = tempfile::tempdir().expect("a directory");
+    let history = format!("sqlite://{}/history.db", directory.path().display());
+    let hookline = Hookline::with_kafka()
+        .with("HOOKLINE_SECRETS__KEY", KEY)
+        .with("HOOKLINE_HISTORY__URL", &history);
     let serving = Serving::start(&hookline, "all");
     serving.await_ready();
     assert_eq!(hookline.run(&["topics", "check"]).status, 0);
     assert!(serving.get("/livez").contains("ok"));
     assert!(serving.get("/metrics").starts_with("HTTP/1.1 200"));
     serving.terminate();
+    assert!(directory.path().join("history.db").is_file(), "the delivery log has its file");
 }

@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let programs = build::dev_programs()?;
     // Here rather than in the test that first needs it, where nobody sees that it takes a while.
     python_tools::python()?;
+    postgres_server::ensure()?;
     let kafka = Kafka::obtain(1)?;
     eprintln!(
         "xtask: testing against {} at {}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use delivery_core::murmur2;
 use kafka_log::{Outgoing, Producer, topics::INGEST_PARTITIONS};
 
-use super::load::{self, Load};
+use crate::load::{self, Load};
 use super::replicas::{JSON, Key, LINES, Replicas};
 use crate::{body, report::median};
 

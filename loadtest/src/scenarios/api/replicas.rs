@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use harness::{ALL_SCOPES, Direct, Installation, Process};
 use reqwest::Method;
 
-use super::load::{self, Load};
+use crate::load::{self, Load};
 use crate::{body, machine};
 
 const ENDPOINTS: &str = "/webhooks/v1/endpoints";

@@ -6,6 +6,8 @@ use ledger::WriteError;
 
 /// While Kafka can't be asked: soon enough for a leader that moves.
 const KAFKA_RETRY_SEC: u64 = 2;
+/// While the history's database doesn't answer, or isn't made yet.
+const HISTORY_RETRY_SEC: u64 = 5;
 /// While there is no clerk: about half of what it takes the group to choose another.
 const CLERK_RETRY_SEC: u64 = 3;
 
@@ -32,6 +34,13 @@ impl From<ledger::Error> for ApiError {
     fn from(error: ledger::Error) -> Self {
         tracing::warn!(%error, "the ledger can't be asked");
         Self::unavailable("configuration can't be read at the moment; try again", KAFKA_RETRY_SEC)
+    }
+}
+
+impl From<history_store::Error> for ApiError {
+    fn from(error: history_store::Error) -> Self {
+        tracing::warn!(%error, "the history can't be asked");
+        Self::unavailable("the delivery history can't be asked at the moment; try again", HISTORY_RETRY_SEC)
     }
 }
 

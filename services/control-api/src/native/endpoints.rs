@@ -3,5 +3,6 @@
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod read;
+pub(crate) mod replay;
 pub(crate) mod shown;
 pub(crate) mod wanted;

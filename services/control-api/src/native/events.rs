@@ -3,6 +3,7 @@
 
 pub(crate) mod ingest;
 mod item;
+pub(crate) mod read;
 mod split;
 
 use crate::{

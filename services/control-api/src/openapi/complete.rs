@@ -105,6 +105,9 @@ fn refusals(method: &str, operation: &Value) -> Vec<Code> {
     if method != "get" {
         codes.push(Code::Conflict);
     }
+    if operation["operationId"] == "replayDelivery" {
+        codes.push(Code::Gone);
+    }
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     if parameters.clone().any(|parameter| parameter["name"] == "If-Match") {
         codes.push(Code::PreconditionFailed);

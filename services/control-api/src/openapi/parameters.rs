@@ -44,6 +44,33 @@ pub(crate) struct EndpointInPath {
     id: String,
 }
 
+/// Of routes of one delivery.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct DeliveryInPath {
+    /// The delivery's id: `dlv_` and 26 characters.
+    #[param(example = "dlv_EEZ475ZEMQZYVBV904E77M30D7")]
+    id: String,
+}
+
+/// Of routes of one event.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct EventInPath {
+    /// The event's id: `evt_…`, or its producer's own.
+    #[param(example = "evt_G85BQN8TSA0WFGN2RSH1MJ2TGQ")]
+    id: String,
+}
+
+/// Of routes of one job.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct JobInPath {
+    /// The job's id: `job_` and a ULID.
+    #[param(example = "job_01K9ZJ6M3T8Q2V5X7Y9ABCDEFG")]
+    id: String,
+}
+
 /// Of lists in pages.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

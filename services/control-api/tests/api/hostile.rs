@@ -74,7 +74,10 @@ fn request(row: &Row, names: &Names, key: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_hostile_request_gets_its_4xx_and_changes_nothing() -> Result<()> {
-    let world = World::start().await?;
+    let directory = tempfile::tempdir()?;
+    let store = history_store::Store::new(&format!("sqlite://{}/history.db", directory.path().display()))?;
+    store.prepare("the tests").await?;
+    let world = World::start_with(|options| options.history = Some(store)).await?;
     let names = names(&world).await?;
     let before = world.replica.ledger.barrier().await?.position();
     let rows = rows::all();

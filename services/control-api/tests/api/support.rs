@@ -86,6 +86,7 @@ pub fn options(keyring: Keyring) -> Options {
             max_payload_bytes: 256 << 10,
         },
         rate: Rate::per_sec(NonZeroU32::new(100_000).expect("it is not 0")),
+        history: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod api;
 mod egress;
+mod history;
 mod kafka;
 mod ledger;
 mod report;
@@ -49,6 +50,7 @@ async fn examine(report: &mut Report, config: &Config) -> anyhow::Result<()> {
         "registry",
         "none is needed: record schemas are in the ledger (schema_registry.* comes with a later version)",
     )?;
+    history::history(report, config).await?;
     egress::policy(report, config)?;
     egress::proxy(report, config).await?;
     let clock = api::api(report, config).await?;

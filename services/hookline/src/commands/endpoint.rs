@@ -34,6 +34,8 @@ pub enum Command {
     RotateSecret(RotateSecret),
     /// Have one signed request sent now, and show what the receiver made of it; exit status 1 when it wasn't accepted
     Test(Test),
+    /// Send again what failed, what is missing, or all of a time: as a job, whose progress is shown until it has ended
+    Replay(super::job::Replay),
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,5 +160,6 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
         Command::RotateSecret(rotate) if rotate.which.direct.direct => direct::rotate_secret(&rotate, config).await,
         Command::RotateSecret(rotate) => over_api::rotate_secret(&rotate, config).await,
         Command::Test(test) => over_api::test(&test, config).await,
+        Command::Replay(replay) => super::job::replay(&replay, config).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `hookline event`: publishes events, one JSON text a line: to a source topic, or over the HTTP API. A line that would be
+//! `hookline event`: shows what became of one, and publishes events, one JSON text a line: to a source topic, or over the HTTP API. A line that would be
 //! rejected is reported with its number and not sent; the others are.
 
 mod lines;
@@ -15,6 +15,8 @@ use std::path::PathBuf;
 pub enum Command {
     /// Send JSON lines from a file or stdin to a source topic, or over the HTTP API, and wait until Kafka has them
     Send(Send),
+    /// Show an event, its deliveries, and why every other endpoint has none
+    Show(super::delivery::ShowEvent),
 }
 
 /// What a line is.
@@ -51,6 +53,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     match command {
         Command::Send(send) if send.http => send.over_api(config).await,
         Command::Send(send) => send.to_kafka(config).await,
+        Command::Show(show) => super::delivery::show_event(&show, config).await,
     }
 }
 

@@ -7,7 +7,6 @@ mod startup;
 
 use crate::config::Config;
 use crate::connect;
-use crate::failure::Usage;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use kafka_log::Connection;
@@ -32,9 +31,9 @@ pub enum Role {
     Dispatcher,
     /// Brings waiting deliveries back when they are due
     Scheduler,
-    /// The delivery log as SQL rows; comes with a later version
+    /// Keeps the delivery log as SQL rows; runs jobs that replay endpoints
     History,
-    /// All that this version has: api, fanout, dispatcher, scheduler
+    /// api, fanout, dispatcher, scheduler, history
     All,
 }
 
@@ -96,19 +95,16 @@ struct Plan {
     /// Whether `all` was asked for: then the topics are made, too.
     applies_topics: bool,
     keyring: Option<Keyring>,
+    /// None: nothing here has to do with it.
+    history: Option<history_store::Store>,
     config: Config,
 }
 
 impl Plan {
     fn new(asked: &[Role], config: Config) -> anyhow::Result<Self> {
-        if asked.contains(&Role::History) {
-            return Err(Usage::error(
-                "role history comes with a later version; leave it out (`all` doesn't include it yet)",
-            ));
-        }
         let applies_topics = asked.contains(&Role::All);
         let roles: BTreeSet<_> = if applies_topics {
-            [Role::Api, Role::Fanout, Role::Dispatcher, Role::Scheduler].into()
+            [Role::Api, Role::Fanout, Role::Dispatcher, Role::Scheduler, Role::History].into()
         } else {
             asked.iter().copied().collect()
         };
@@ -118,10 +114,12 @@ impl Plan {
         } else {
             None
         };
+        let history = connect::history(&config, roles.contains(&Role::Api), roles.contains(&Role::History))?;
         Ok(Self {
             roles,
             applies_topics,
             keyring,
+            history,
             config,
         })
     }
@@ -181,19 +179,29 @@ impl Process {
         let keyring = || plan.keyring.clone().context("this role needs secrets.key");
         for role in plan.roles {
             match role {
-                Role::Api => self.start_api(&config, keyring()?, readiness).await?,
+                Role::Api => self.start_api(&config, keyring()?, plan.history.clone(), readiness).await?,
                 Role::Fanout => self.start_fanout(&config),
                 Role::Scheduler => self.start_scheduler(&config),
                 Role::Dispatcher => self.start_dispatcher(&config, keyring()?),
-                Role::History | Role::All => {}
+                Role::History => {
+                    let store = plan.history.clone().context("this role needs history.url")?;
+                    self.start_history(&config, store);
+                }
+                Role::All => {}
             }
         }
         Ok(())
     }
 
     /// Binds `api.listen` at once, so that a taken address ends the start.
-    async fn start_api(&mut self, config: &Config, keyring: Keyring, readiness: &Readiness) -> anyhow::Result<()> {
-        let service = control_api::Service::bind(options::api(config, keyring)?).await?;
+    async fn start_api(
+        &mut self,
+        config: &Config,
+        keyring: Keyring,
+        history: Option<history_store::Store>,
+        readiness: &Readiness,
+    ) -> anyhow::Result<()> {
+        let service = control_api::Service::bind(options::api(config, keyring, history)?).await?;
         tracing::info!(listen = %service.local_addr()?, "the HTTP API listens");
         let (connection, ledger, stop) = self.for_role();
         let (readiness, writer) = (readiness.clone(), self.schemas.writer.clone());
@@ -246,6 +254,24 @@ impl Process {
                 dispatcher::Service::run(&connection, options.clone(), ledger, writer, keyring, stop.clone())
             })
             .await
+        });
+    }
+
+    fn start_history(&mut self, config: &Config, store: history_store::Store) {
+        let options = options::history(config);
+        let (connection, ledger, stop) = self.for_role();
+        let schemas = self.schemas.clone();
+        self.supervisor.spawn("history", async move {
+            if !schemas.register(&stop).await? {
+                return Ok(());
+            }
+            again::role("history", stop.clone(), history::Error::is_retryable, || {
+                let (store, ledger, writer) = (store.clone(), ledger.clone(), schemas.writer.clone());
+                history::Service::run(&connection, options.clone(), store, ledger, writer, stop.clone())
+            })
+            .await?;
+            store.close().await;
+            anyhow::Ok(())
         });
     }
 

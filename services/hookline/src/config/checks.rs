@@ -45,6 +45,12 @@ pub fn url(text: &str) -> Result<(), String> {
     expect(url::Url::parse(text).is_ok(), "must be a URL")
 }
 
+pub fn database(text: &str) -> Result<(), String> {
+    history_store::Store::is_shared(text)
+        .map(drop)
+        .map_err(|_| "must begin with sqlite:// or postgres://".to_owned())
+}
+
 pub fn proxy(text: &str) -> Result<(), String> {
     text.parse::<egress::Proxy>()
         .map(drop)

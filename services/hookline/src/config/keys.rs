@@ -298,17 +298,17 @@ pub const KEYS: &[Key] = &[
         None,
         "its private key, PEM",
     ),
-    later(
+    key(
         "history.url",
-        Form::Text(checks::url),
+        Form::Secret(checks::database),
         Some("\"sqlite://hookline.db\""),
-        "where the delivery log is kept, or postgres://…",
+        "database of the delivery log: a file, when one process runs api and history; else postgres://user:password@host/name",
     ),
     key(
         "history.retention_days",
         Form::Integer(1, 3650),
         Some("30"),
-        "how long the log topic keeps what happened",
+        "how long the log topic and the database keep what happened",
     ),
     key(
         "otel.endpoint",

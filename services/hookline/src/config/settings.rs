@@ -131,6 +131,7 @@ pub struct Egress {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct History {
+    pub url: Secret,
     pub retention_days: u32,
 }
 

@@ -77,6 +77,7 @@ pub fn merged(values: &Layer) -> String {
 
 fn redacted(key: &Key, value: &Value) -> Value {
     match (key.form, value) {
+        (Form::Secret(_), Value::String(text)) if key.default == Some(format!("\"{text}\"").as_str()) => value.clone(),
         (Form::Secret(_), _) => Value::String(REDACTED.to_owned()),
         (Form::Secrets(_), Value::Array(items)) => {
             Value::Array(items.iter().map(|_| Value::String(REDACTED.to_owned())).collect())

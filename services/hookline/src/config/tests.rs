@@ -117,7 +117,7 @@ fn several_mistakes_are_reported_at_once_and_no_secret_with_them() {
         "egress.allow_networks: item 2: must be a network",
         "egress.client_cert_file: can't read the file",
         "circuit.probe_sec: 0 values; 1 to 20 are allowed",
-        "history.url: this version does not do it yet",
+        "history.url: must begin with sqlite:// or postgres://",
         "fanout.guarantee: exactly_once comes with a later version",
         "HOOKLINE_LOG__LEVEL: must be error, warn, info",
     ] {

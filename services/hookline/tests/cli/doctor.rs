@@ -49,7 +49,7 @@ fn what_is_wrong_is_found_and_what_is_mended_is_well() {
     let (status, findings) = examine(&asking);
     assert_eq!(status, 0, "{findings}");
     for name in [
-        "brokers", "topics", "access", "ledger", "secrets", "clerk", "egress", "api", "clock",
+        "brokers", "topics", "access", "ledger", "secrets", "clerk", "history", "egress", "api", "clock",
     ] {
         assert_eq!(found(&findings, name).0, "ok", "{name}: {findings}");
     }

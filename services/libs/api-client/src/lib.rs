@@ -8,17 +8,21 @@ mod admin;
 mod backup;
 mod call;
 mod client;
+mod deliveries;
 mod endpoints;
 mod error;
 mod events;
+mod jobs;
 mod patience;
 
 pub use admin::{Key, NewKey, NewTenant, Quotas, Tenant};
 pub use backup::{ImportOptions, Imported};
 pub use client::{Client, Probe, Settings};
+pub use deliveries::{Attempt, DeliveriesWanted, Delivery, DeliveryDetail, EventDetail, NotMatched};
 pub use endpoints::{
     Endpoint, EndpointFields, RateLimit, ResourceScopes, Rotation, TestRequest, TestResult, WithSecret,
 };
 pub use error::{Detail, Error, Refusal};
 pub use events::Published;
+pub use jobs::{Job, ReplayWanted};
 pub use patience::Patience;

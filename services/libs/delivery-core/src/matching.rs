@@ -9,7 +9,7 @@ mod subscription;
 mod tenant;
 mod trie;
 
-pub use subscription::{EventFacts, Ids, Resource, Subscription};
+pub use subscription::{EventFacts, Ids, Mismatch, Resource, Subscription};
 
 use imbl::{GenericHashMap, OrdMap, shared_ptr::DefaultSharedPtr};
 use std::sync::Arc;

@@ -45,8 +45,20 @@ impl Names {
         dispatcher_group = "dispatcher";
         /// Consumer group of the schedulers, on the topic `retry.1`.
         scheduler_group = "scheduler";
+        /// Consumer group of those who project the log, on the topic `log`.
+        history_group = "history";
         /// Consumer group of the clerk, on `ledger.requests`; also the clerk's transactional id.
         clerk_group = "clerk";
+    }
+
+    /// Transactional id of whoever does this job, which sends an endpoint's deliveries again.
+    pub fn recovery_transaction(&self, job_id: &str) -> String {
+        format!("{}recovery.{job_id}", self.prefix)
+    }
+
+    /// Transactional id of one process that replays single deliveries.
+    pub fn single_replay_transaction(&self, process: &str) -> String {
+        format!("{}replay.one.{process}", self.prefix)
     }
 
     /// The retry topic whose records wait `tier_sec` seconds.

@@ -4,7 +4,7 @@
 //! partition, a quarter resumes it, and the client goes on polling meanwhile. Only committed records arrive.
 
 mod gaps;
-mod message;
+pub(crate) mod message;
 mod reached;
 mod readings;
 mod starting;

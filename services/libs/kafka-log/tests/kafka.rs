@@ -2,6 +2,8 @@
 
 #[path = "kafka/membership.rs"]
 mod membership;
+#[path = "kafka/positions.rs"]
+mod positions;
 #[path = "kafka/reading.rs"]
 mod reading;
 #[path = "kafka/retention.rs"]

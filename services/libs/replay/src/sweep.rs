@@ -3,19 +3,18 @@
 mod records;
 
 use crate::{
-    DeadLetterEntry, Error, Progress, Request, Skipped, Summary,
+    DeadLetterEntry, Error, Pace, Progress, Request, Skipped, Summary,
     partition::{DeadLetters, Live},
     scan,
+    transact::transact,
 };
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use kafka_log::{Connection, Outgoing, Transaction, TransactionalProducer};
+use kafka_log::{Connection, TransactionalProducer};
 use ledger::Ledger;
 use records::{Action, Targets};
-use runtime::{CancellationToken, crash_point};
-use std::{num::NonZeroU32, time::Duration};
+use runtime::CancellationToken;
+use std::time::Duration;
 
-/// Most dead letters, and most bytes of their bodies, in one transaction.
-const MAX_BATCH: u32 = 100;
+/// Most bytes of bodies in one transaction.
 const MAX_BATCH_BYTES: usize = 4 << 20;
 /// Tries of one batch whose transaction was aborted.
 const TRIES: u32 = 10;
@@ -211,67 +210,9 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
     }
 }
 
-async fn transact(producer: &mut TransactionalProducer, records: &[Outgoing]) -> Result<(), kafka_log::Error> {
-    let transaction = producer.begin().await?;
-    crash_point("replay.after_begin");
-    if let Err(error) = produce(&transaction, records).await {
-        // Only the transaction itself tells whether this producer is finished; a record's own error doesn't.
-        transaction.abort().await?;
-        return Err(kafka_log::Error::Aborted(error.to_string()));
-    }
-    crash_point("replay.before_commit");
-    transaction.commit().await?;
-    crash_point("replay.after_commit");
-    Ok(())
-}
-
-async fn produce(transaction: &Transaction<'_>, records: &[Outgoing]) -> Result<(), kafka_log::Error> {
-    let mut acks = Vec::with_capacity(records.len());
-    for record in records {
-        acks.push(transaction.send(record).await?);
-    }
-    crash_point("replay.after_produce");
-    for ack in acks {
-        ack.await?;
-    }
-    Ok(())
-}
-
 fn taken_over(error: Error, partition: i32) -> Error {
     match error {
         Error::Kafka(error) if error.is_fenced() => Error::TakenOver { partition },
         other => other,
-    }
-}
-
-/// Keeps to a rate by waiting before each batch.
-struct Pace {
-    batch: u32,
-    limiter: Option<DefaultDirectRateLimiter>,
-}
-
-impl Pace {
-    fn new(rate_per_sec: Option<NonZeroU32>) -> Self {
-        let Some(rate) = rate_per_sec else {
-            return Self {
-                batch: MAX_BATCH,
-                limiter: None,
-            };
-        };
-        // Four batches a second, so that a slow replay flows and can be cancelled quickly.
-        let batch = NonZeroU32::new((rate.get() / 4).min(MAX_BATCH)).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(rate).allow_burst(batch);
-        Self {
-            batch: batch.get(),
-            limiter: Some(RateLimiter::direct(quota)),
-        }
-    }
-
-    async fn wait(&self, records: usize) {
-        let records = u32::try_from(records).ok().and_then(NonZeroU32::new);
-        if let (Some(limiter), Some(records)) = (&self.limiter, records) {
-            let within = limiter.until_n_ready(records).await;
-            debug_assert!(within.is_ok(), "a batch is never larger than the burst");
-        }
     }
 }

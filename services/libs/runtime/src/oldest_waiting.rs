@@ -17,10 +17,19 @@ pub enum Class {
     Dedicated,
     Returns,
     Retry,
+    /// Of the log, until the history has it.
+    Log,
 }
 
 impl Class {
-    const ALL: [Self; 5] = [Self::Source, Self::Lanes, Self::Dedicated, Self::Returns, Self::Retry];
+    const ALL: [Self; 6] = [
+        Self::Source,
+        Self::Lanes,
+        Self::Dedicated,
+        Self::Returns,
+        Self::Retry,
+        Self::Log,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -29,6 +38,7 @@ impl Class {
             Self::Dedicated => "dedicated",
             Self::Returns => "returns",
             Self::Retry => "retry",
+            Self::Log => "log",
         }
     }
 }

@@ -1,4 +1,5 @@
-"""The published client of the native API, unchanged, by base URL alone: everything that it can do with endpoints.
+"""The published client of the native API, unchanged, by base URL alone: everything that it can do with endpoints and
+deliveries.
 
 Arguments: the base URL, and a key with the scope `webhooks` alone. Environment: CASEDEV_API_KEY, a key with all scopes. Ends with exit status 0 when all of it went as it should.
 """
@@ -7,22 +8,26 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import sys
 import threading
+import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from casedev import APIStatusError, Casedev, ConflictError, NotFoundError, PermissionDeniedError
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Keeps what comes, and answers 200."""
+    """Keeps what comes, and answers 200, or what it is told to."""
 
     seen = []
+    status = 200
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         Receiver.seen.append((dict(self.headers.items()), body))
-        self.send_response(200)
+        self.send_response(Receiver.status)
         self.send_header("x-receiver", "python")
         self.end_headers()
         self.wfile.write(b"thank you")
@@ -45,6 +50,76 @@ def refused(kind, status, code, call):
         assert error.body["error"]["code"] == code, error.body
         return
     raise AssertionError(f"{kind.__name__} was expected")
+
+
+def eventually(what, look):
+    """Asks until the answer is one."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come about")
+
+
+def deliveries(base_url, url):
+    """Lists, retrieves and replays: what was delivered, and what failed."""
+    v1 = Casedev(base_url=base_url).webhooks.v1
+    raw = v1.deliveries.with_raw_response
+    endpoint = v1.endpoints.create(url=url, event_type_filters=["vault.ingest.completed"]).endpoint.id
+
+    def publish(vault):
+        event = {"type": "vault.ingest.completed", "data": {"vaultId": vault, "objectId": "o1", "durationMs": 1}}
+        request = urllib.request.Request(
+            f"{base_url}/webhooks/v1/events",
+            json.dumps(event).encode(),
+            {"content-type": "application/json", "authorization": f"Bearer {os.environ['CASEDEV_API_KEY']}"},
+        )
+        return json.load(urllib.request.urlopen(request))["id"]
+
+    def listed(**wanted):
+        answer = raw.list(endpoint_id=endpoint, **wanted).http_response
+        assert answer.status_code == 200, answer.text
+        return answer.json()["deliveries"]
+
+    def retrieved(id):
+        return raw.retrieve(id).http_response.json()["delivery"]
+
+    event = publish("v1")
+    (row,) = eventually("a delivery", lambda: listed(status="delivered"))
+    assert row["eventId"] == event and row["endpointId"] == endpoint and row["attemptCount"] == 1, row
+    assert listed(status="failed") == [] and len(listed(limit=1)) == 1
+    shown = retrieved(row["id"])
+    assert shown["payload"]["vaultId"] == "v1", shown
+    assert [one["statusCode"] for one in shown["attempts"]] == [200], shown
+    assert shown["attempts"][0]["responseBody"] == "thank you", shown
+
+    # A replay: the same event once more, marked.
+    Receiver.seen.clear()
+    answer = raw.replay(row["id"]).http_response
+    assert answer.status_code == 202 and answer.json()["delivery"]["status"] == "pending", answer.text
+    eventually("its request", lambda: Receiver.seen)
+    headers, body = Receiver.seen.pop()
+    assert headers["webhook-id"] == row["id"] and headers["webhook-replay"] == "true", headers
+    assert json.loads(body)["id"] == event and json.loads(body)["data"]["vaultId"] == "v1"
+    eventually("its end", lambda: retrieved(row["id"])["attemptCount"] == 2)
+    assert [one["trigger"] for one in retrieved(row["id"])["attempts"]] == ["event", "replay"]
+
+    # What failed, with another payload once the receiver is well.
+    Receiver.status = 400
+    publish("v2")
+    (failed,) = eventually("a failed delivery", lambda: listed(status="failed"))
+    assert failed["reason"] == "rejected_by_receiver" and failed["lastStatusCode"] == 400, failed
+    Receiver.status = 200
+    raw.replay(failed["id"], payload={"vaultId": "v3", "objectId": "o3", "durationMs": 3})
+    eventually("its delivery", lambda: retrieved(failed["id"])["status"] == "delivered")
+    assert json.loads(Receiver.seen.pop()[1])["data"]["vaultId"] == "v3"
+
+    refused(NotFoundError, 404, "NOT_FOUND", lambda: v1.deliveries.retrieve("dlv_00000000000000000000000000"))
+    v1.endpoints.delete(endpoint)
+    assert len(listed()) == 2, "the history of a deleted endpoint stays"
+    refused(ConflictError, 409, "CONFLICT", lambda: v1.deliveries.replay(failed["id"]))
 
 
 def main(base_url):
@@ -126,6 +201,8 @@ def main(base_url):
     assert raw.delete(other.id).http_response.status_code == 204
     assert read(raw.list())["endpoints"] == []
     refused(NotFoundError, 404, "NOT_FOUND", lambda: v1.endpoints.retrieve(endpoint.id))
+
+    deliveries(base_url, url)
 
     # A key without the scope of a type
     narrow = Casedev(base_url=base_url, api_key=sys.argv[2]).webhooks.v1

@@ -42,8 +42,13 @@ pub struct Stage {
 impl Stage {
     /// Makes the topics, starts `serve api`, and makes the tenant.
     pub async fn set(options: Options) -> anyhow::Result<Self> {
+        Self::set_with(options, &["api"]).await
+    }
+
+    /// The same with these roles beside one another in the process that has the API.
+    pub async fn set_with(options: Options, roles: &[&str]) -> anyhow::Result<Self> {
         let installation = Installation::start(options).await?;
-        let api = installation.serve("api", &["api"]).await?;
+        let api = installation.serve("api", roles).await?;
         let direct = installation.direct().await?;
         let tenant = direct.tenant("Acme", &["platform"], |_| ()).await?;
         Ok(Self {

@@ -15,6 +15,8 @@ mod draining;
 mod egress;
 #[path = "acceptance/endpoint_states.rs"]
 mod endpoint_states;
+#[path = "acceptance/history.rs"]
+mod history;
 #[path = "acceptance/isolation.rs"]
 mod isolation;
 #[path = "acceptance/late_letters.rs"]

@@ -39,6 +39,9 @@ pub const REPLAY: &[&str] = &[
     "replay.after_commit",
 ];
 
+/// After a batch of a job that replays an endpoint; such a batch passes all of [`REPLAY`], too.
+pub const HISTORY: &[&str] = &["history.job_after_batch"];
+
 #[cfg(test)]
 mod tests {
     //! Against the sources.
@@ -66,7 +69,7 @@ mod tests {
         let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut found = BTreeSet::new();
         collect(&services, &mut found);
-        let lists = [FANOUT, DISPATCHER, SCHEDULER, CLERK, REPLAY];
+        let lists = [FANOUT, DISPATCHER, SCHEDULER, CLERK, REPLAY, HISTORY];
         let listed: BTreeSet<_> = lists.into_iter().flatten().map(|name| (*name).to_owned()).collect();
         assert_eq!(found, listed);
     }

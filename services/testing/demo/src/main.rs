@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job on real input. Tenants and endpoints are made over the HTTP API. Events go to Kafka by a
 //! plain producer, some by HTTP, and arrive as signed HTTP requests at receivers that are fast, slow, limited, flaky,
-//! rejecting, gone, down; what died is replayed. The last line is for scripts. What is expected is worked out here, by a matcher of the demo's own.
+//! rejecting, gone, down; what died is replayed, and the delivery log tells of all of it. The last line is for scripts. What is expected is worked out here, by a matcher of the demo's own.
 
 mod api;
 mod broken;
@@ -8,6 +8,7 @@ mod cast;
 mod catalog;
 mod disabling;
 mod events;
+mod history;
 mod making;
 mod matcher;
 mod posting;
@@ -103,6 +104,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<Verdict> {
     if let Err(error) = replay(stage, &watch).await {
         wrong.push(format!("the replay failed: {error:#}"));
     }
+    wrong.extend(history::show(stage, &watch.expected).await?);
     wrong.extend(stage.end_processes().await);
     Verdict::reach(stage, &watch, &published, wrong).await
 }

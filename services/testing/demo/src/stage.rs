@@ -73,7 +73,7 @@ impl Stage {
         );
         make_topics(&installation, &[&names.events(), &cases]).await?;
 
-        let mut processes = vec![installation.serve("api", &["api"]).await?];
+        let mut processes = vec![installation.serve("api", &["api", "history"]).await?];
         for (name, role) in PROCESSES {
             processes.push(installation.start_process(name, &[role], &[])?);
         }

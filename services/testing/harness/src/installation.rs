@@ -80,6 +80,7 @@ impl Installation {
         let random = uuid::Uuid::new_v4().simple().to_string();
         let prefix = format!("{}-{}.", options.name, &random[..8]);
         let secrets_key = Keyring::generate_key();
+        let logs = Logs::start(&prefix)?;
         let ours = [
             ("kafka.brokers", brokers.clone()),
             ("kafka.prefix", prefix.clone()),
@@ -89,6 +90,8 @@ impl Installation {
             ("egress.allow_networks", "127.0.0.0/8".to_owned()),
             ("egress.allow_http", "true".to_owned()),
             ("log.format", "text".to_owned()),
+            // Beside the logs, and gone with them.
+            ("history.url", format!("sqlite://{}/history.db", logs.dir().display())),
         ];
         let theirs = options
             .settings
@@ -101,7 +104,7 @@ impl Installation {
             .collect();
         Ok(Self {
             brokers,
-            logs: Logs::start(&prefix)?,
+            logs,
             prefix,
             environment,
             secrets_key,

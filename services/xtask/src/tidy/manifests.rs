@@ -31,8 +31,8 @@ const RESTRICTED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "sqlx",
-        &["services/history/"],
-        "history alone knows SQL: the database is a projection that can be rebuilt",
+        &["services/libs/history-store/"],
+        "history-store alone knows SQL: the database is a projection that can be rebuilt",
     ),
     (
         "anyhow",

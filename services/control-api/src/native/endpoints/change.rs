@@ -46,6 +46,7 @@ pub(crate) async fn update(
     body: Json<ChangedEndpoint>,
 ) -> Result<Answer, ApiError> {
     let settings = body.value.settings();
+    let figures = api.figures(&[id.as_str()]).await;
     api.change_endpoint(
         &caller,
         &id,
@@ -67,7 +68,7 @@ pub(crate) async fn update(
             Ok(changed)
         },
         |endpoint, version| {
-            let shown = EndpointShown::new(&api, endpoint, version, now_ms())?;
+            let shown = EndpointShown::new(&api, endpoint, version, now_ms())?.with(figures.get(&id));
             Ok(Answer::json(StatusCode::OK, &EndpointAnswer { endpoint: shown }).at_version(version))
         },
     )

@@ -79,8 +79,13 @@ pub(crate) async fn list(
     let wanted = endpoints::list(&caller.view, &caller.tenant, before)
         .filter(|endpoint| query.status.as_ref().is_none_or(|status| endpoint.status == status.0));
     let now_ms = now_ms();
-    let page = Page::take(wanted, query.limit, |endpoint| &endpoint.id)
-        .map(|endpoint| EndpointShown::new(&api, endpoint, endpoint.version, now_ms))?;
+    let page = Page::take(wanted, query.limit, |endpoint| &endpoint.id);
+    let ids: Vec<&str> = page.rows.iter().map(|endpoint| endpoint.id.as_str()).collect();
+    let figures = api.figures(&ids).await;
+    let page = page.map(|endpoint| {
+        let shown = EndpointShown::new(&api, endpoint, endpoint.version, now_ms)?;
+        Ok(shown.with(figures.get(&endpoint.id)))
+    })?;
     let shown = EndpointsAnswer {
         endpoints: page.rows,
         next_cursor: page.next,
@@ -104,6 +109,7 @@ pub(crate) async fn get(
     Query(crate::query::None {}): Query<crate::query::None>,
 ) -> Result<Answer, ApiError> {
     let endpoint = endpoints::find(&caller.view, &caller.tenant, &id)?;
-    let shown = EndpointShown::new(&api, endpoint, endpoint.version, now_ms())?;
+    let figures = api.figures(&[id.as_str()]).await;
+    let shown = EndpointShown::new(&api, endpoint, endpoint.version, now_ms())?.with(figures.get(&id));
     Ok(Answer::json(StatusCode::OK, &EndpointAnswer { endpoint: shown }).at_version(endpoint.version))
 }

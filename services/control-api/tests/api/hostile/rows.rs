@@ -86,12 +86,73 @@ pub fn all() -> Vec<Row> {
         CHANGES,
         HEADERS,
         HEADS,
+        HISTORY,
         &made(),
     ]
     .concat()
 }
 
 const GOOD: &str = r#"{"url":"https://example.com","eventTypeFilters":["*"]}"#;
+
+const DELIVERIES: &str = "/webhooks/v1/deliveries";
+const REPLAY_ENDPOINT: &str = "/webhooks/v1/endpoints/{mine}/replay";
+const REPLAY_NONE: &str = "/webhooks/v1/deliveries/dlv_00000000000000000000000000/replay";
+
+const fn replay(body: &'static str) -> Row {
+    row("POST", REPLAY_ENDPOINT, "", Body::Text(body), 400, INVALID)
+}
+
+/// Of deliveries, events and jobs.
+const HISTORY: &[Row] = &[
+    get(DELIVERIES, "authorization: Bearer {no_scope}", 403, FORBIDDEN),
+    get(DELIVERIES, "authorization: Bearer {expired}", 401, AUTH),
+    get("/webhooks/v1/deliveries?endpoint_id={theirs}", "", 404, NOT_FOUND),
+    get("/webhooks/v1/deliveries?endpoint_id=wh_nothing", "", 404, NOT_FOUND),
+    get("/webhooks/v1/deliveries?endpoint_id=%00", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?endpoint_id=", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?status=lost", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?status=delivered&status=failed", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?event_id=%00", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?from=yesterday", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?from=2026-11-21", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?to=2026-11-21T10:00:00", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?to=99999-01-01T00:00:00Z", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?limit=0", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?limit=201", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?cursor=x", "", 400, INVALID),
+    // A cursor of another list.
+    get("/webhooks/v1/deliveries?cursor=MTp3aF8x", "", 400, INVALID),
+    get("/webhooks/v1/deliveries?offset=5", "", 400, INVALID),
+    get("/webhooks/v1/deliveries/dlv_00000000000000000000000000", "", 404, NOT_FOUND),
+    get("/webhooks/v1/deliveries/wh_1", "", 404, NOT_FOUND),
+    get("/webhooks/v1/deliveries/%00", "", 404, NOT_FOUND),
+    get("/webhooks/v1/deliveries/dlv_'%20OR%201=1--", "", 404, NOT_FOUND),
+    get("/webhooks/v1/events/evt_nothing", "", 404, NOT_FOUND),
+    get("/webhooks/v1/events/%00", "", 404, NOT_FOUND),
+    get("/webhooks/v1/events/evt_1?x=1", "", 400, INVALID),
+    get("/webhooks/v1/jobs/job_nothing", "", 404, NOT_FOUND),
+    row("POST", "/webhooks/v1/jobs/job_nothing/cancel", "", Body::None, 404, NOT_FOUND),
+    row("DELETE", DELIVERIES, "", Body::None, 405, METHOD),
+    row("POST", REPLAY_NONE, "", Body::None, 404, NOT_FOUND),
+    row("POST", REPLAY_NONE, "", Body::Text(r#"{"data":{}}"#), 400, INVALID),
+    row("POST", REPLAY_NONE, "", Body::Text(r#"{"payload":{"a":1,"a":2}}"#), 400, INVALID),
+    row("POST", REPLAY_NONE, "content-type: text/plain", Body::Text("{}"), 415, MEDIA),
+    row("POST", "/webhooks/v1/endpoints/{theirs}/replay", "", Body::None, 404, NOT_FOUND),
+    row("POST", REPLAY_ENDPOINT, "authorization: Bearer {no_scope}", Body::None, 403, FORBIDDEN),
+    replay(r#"{"only":"some"}"#),
+    replay(r#"{"only":null}"#),
+    replay(r#"{"since":"yesterday"}"#),
+    replay(r#"{"since":1795255200}"#),
+    replay(r#"{"since":"2026-11-21T10:00:00Z","until":"2026-11-21T09:00:00Z"}"#),
+    replay(r#"{"since":"9999-01-01T00:00:00Z"}"#),
+    replay(r#"{"eventTypes":[]}"#),
+    replay(r#"{"eventTypes":[""]}"#),
+    replay(r#"{"eventTypes":"vault.*"}"#),
+    replay(r#"{"ratePerSecond":0}"#),
+    replay(r#"{"ratePerSecond":10001}"#),
+    replay(r#"{"dryRun":"yes"}"#),
+    replay(r#"{"limit":5}"#),
+];
 
 const KEYS: &[Row] = &[
     get(ENDPOINTS, "authorization:", 401, AUTH),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// Beside the timeout of the requests themselves: to write down what came of them.
 const DRAIN_BEYOND_TIMEOUT_SEC: u64 = 5;
+const DAY_SEC: u64 = 86_400;
 /// For writes and commits after a drain, before a process that can't reach its brokers ends all the same.
 const BEYOND_DRAIN: Duration = Duration::from_secs(20);
 
@@ -100,7 +101,11 @@ fn egress(config: &Config) -> egress::Options {
 
 /// # Errors
 /// Without `api.operator_key`.
-pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Options> {
+pub fn api(
+    config: &Config,
+    keyring: Keyring,
+    history: Option<history_store::Store>,
+) -> anyhow::Result<control_api::Options> {
     let delivery = &config.delivery;
     let operator_key = config.api.operator_key.as_ref();
     Ok(control_api::Options {
@@ -120,7 +125,14 @@ pub fn api(config: &Config, keyring: Keyring) -> anyhow::Result<control_api::Opt
             max_payload_bytes: delivery.max_payload_bytes,
         },
         rate: Rate::per_sec(config.api.rate_per_sec),
+        history,
     })
+}
+
+pub fn history(config: &Config) -> history::Options {
+    let mut options = history::Options::new(Duration::from_secs(u64::from(config.history.retention_days) * DAY_SEC));
+    options.instance_id.clone_from(&config.kafka.instance_id);
+    options
 }
 
 pub fn scheduler(config: &Config, names: &Names) -> scheduler::Options {

@@ -45,6 +45,19 @@ pub struct EventFacts<'a> {
     pub timestamp_ms: i64,
 }
 
+/// Why an event isn't for an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// No filter names its type.
+    Filters,
+    /// The endpoint lacks the type's scope.
+    Scope,
+    /// Its resource isn't among the endpoint's.
+    Resource,
+    /// The endpoint is newer.
+    CreatedLater,
+}
+
 impl Subscription {
     /// Whether one of the filters names this type.
     pub(super) fn covers(&self, event_type: &str) -> bool {
@@ -53,11 +66,34 @@ impl Subscription {
 
     /// All rules but the filters.
     pub(super) fn admits(&self, event: &EventFacts<'_>, clock_tolerance_ms: i64) -> bool {
-        event.timestamp_ms.saturating_add(clock_tolerance_ms) >= self.created_at_ms
-            && event
-                .required_scope
-                .is_none_or(|scope| self.scopes.iter().any(|held| held == scope))
+        self.existed_before(event, clock_tolerance_ms)
+            && self.holds_scope_of(event)
             && self.admits_resource(event.resource)
+    }
+
+    /// Why the event isn't for it; None: it is. By the same rules as the index.
+    #[must_use]
+    pub fn mismatch(&self, event: &EventFacts<'_>, clock_tolerance_ms: i64) -> Option<Mismatch> {
+        if !self.covers(event.event_type) {
+            return Some(Mismatch::Filters);
+        }
+        if !self.holds_scope_of(event) {
+            return Some(Mismatch::Scope);
+        }
+        if !self.admits_resource(event.resource) {
+            return Some(Mismatch::Resource);
+        }
+        (!self.existed_before(event, clock_tolerance_ms)).then_some(Mismatch::CreatedLater)
+    }
+
+    fn existed_before(&self, event: &EventFacts<'_>, clock_tolerance_ms: i64) -> bool {
+        event.timestamp_ms.saturating_add(clock_tolerance_ms) >= self.created_at_ms
+    }
+
+    fn holds_scope_of(&self, event: &EventFacts<'_>) -> bool {
+        event
+            .required_scope
+            .is_none_or(|scope| self.scopes.iter().any(|held| held == scope))
     }
 
     /// Whether only events of some resources are for it.

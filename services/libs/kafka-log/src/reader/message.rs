@@ -6,18 +6,18 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 
-pub(super) struct Detached {
-    pub(super) topic: String,
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    pub(super) timestamp_ms: i64,
-    pub(super) key: Option<Bytes>,
-    pub(super) value: Option<Bytes>,
-    pub(super) headers: Vec<(String, Bytes)>,
+pub(crate) struct Detached {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<(String, Bytes)>,
 }
 
 /// Copies it.
-pub(super) fn detach(message: &BorrowedMessage<'_>) -> Detached {
+pub(crate) fn detach(message: &BorrowedMessage<'_>) -> Detached {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()

@@ -67,6 +67,7 @@ impl Targets {
         let log = LogRecord {
             event_id: delivery.event_id.clone(),
             tenant: delivery.tenant.clone(),
+            event_type: delivery.event_type.clone(),
             at_ms: now_ms,
             matched: None,
             attempt: None,

@@ -39,6 +39,7 @@ const API: &str = "api";
 const FANOUT: &str = "fanout";
 const DISPATCHER: &str = "dispatcher";
 const SCHEDULER: &str = "scheduler";
+const HISTORY: &str = "history";
 
 /// All of them, by role and name.
 pub const METRICS: &[Metric] = &[
@@ -89,7 +90,7 @@ pub const METRICS: &[Metric] = &[
         Unit::Seconds,
         &[among(
             "topic_class",
-            &["source", "lanes", "dedicated", "returns", "retry"],
+            &["source", "lanes", "dedicated", "returns", "retry", "log"],
         )],
         "Age of the oldest record that is not done, of those that this process owns; 0 when none waits. Counted from when \
          the record was written to its topic, in class retry from when its wait began.",
@@ -348,6 +349,48 @@ pub const METRICS: &[Metric] = &[
         "hookline_topics_deleted_total",
         &[],
         "Dedicated topics of deleted endpoints that were removed.",
+    ),
+    seconds(
+        HISTORY,
+        "hookline_history_batch_seconds",
+        REQUEST_SEC,
+        "How long the database took for one batch of the log.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_history_damaged_total",
+        &[],
+        "Records of the log that could not be read, and that the history goes on without. Never 0 to be ignored.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_history_pruned_total",
+        &[],
+        "Rows taken out of the database because they were past their retention.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_history_records_total",
+        &[],
+        "Records of the log that were projected into the database.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_history_write_failures_total",
+        &[],
+        "Times that the database did not take a batch; it is tried again.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_job_deliveries_total",
+        &[],
+        "Deliveries sent again, or for the first time, by jobs that replay endpoints.",
+    ),
+    counter(
+        HISTORY,
+        "hookline_jobs_interrupted_total",
+        &[],
+        "Times that a job could not go on; it is taken up again.",
     ),
 ];
 

@@ -9,7 +9,11 @@ use tokio::process::Command;
 #[tokio::test]
 async fn the_published_python_client_works_unchanged() {
     let making = tokio::task::spawn_blocking(python_tools::python);
-    let stage = Stage::set(Options::new("client")).await.expect("an installation");
+    let options = Options::new("client").set("delivery.retry_schedule_sec", "[]");
+    let stage = Stage::set_with(options, &["api", "history"]).await;
+    let stage = stage.expect("an installation");
+    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = rest.expect("ready");
     let python = making.await.expect("it doesn't panic").expect("Python");
     let key = stage.direct.key(&stage.tenant, &ALL_SCOPES).await.expect("a key");
     let narrow = stage.direct.key(&stage.tenant, &["webhooks"]).await.expect("a key");
@@ -25,5 +29,5 @@ async fn the_published_python_client_works_unchanged() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}\n{}", stage.api.log_tail());
-    stage.strike(Vec::new()).await.expect("ends in order");
+    stage.strike(vec![rest]).await.expect("ends in order");
 }

@@ -62,7 +62,8 @@ async fn no_request_gets_a_5xx_or_an_answer_that_is_not_documented() {
     let options = Options::new("openapi")
         .set("api.rate_per_sec", "100000")
         .set("api.operator_key", "the-operator");
-    let stage = Stage::set(options).await.expect("an installation");
+    let stage = Stage::set_with(options, &["api", "history"]).await;
+    let stage = stage.expect("an installation");
     let python = making.await.expect("it doesn't panic").expect("Python");
     let key = stage.direct.key(&stage.tenant, &ALL_SCOPES).await.expect("a key");
     let url = stage.api.api_url();

@@ -46,8 +46,9 @@ impl Drop for Logs {
         }
         self.keep();
         let logs = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for log in logs {
-            eprintln!("{}\n", tail(&log.path()));
+        let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+        for log in logs.map(|entry| entry.path()).filter(is_log) {
+            eprintln!("{}\n", tail(&log));
         }
     }
 }

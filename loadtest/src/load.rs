@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 /// What all clients of a case did.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Sorted.
     latencies_us: Vec<u64>,
     /// From the first request that counts to the last answer.
@@ -19,22 +19,22 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.latencies_us.len() as f64 / self.time.as_secs_f64()
     }
 
     /// The latency that this many of a hundred requests were within; 0 of none.
-    pub(super) fn percentile_ms(&self, percent: usize) -> f64 {
+    pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
         let at = (self.latencies_us.len() * percent).div_ceil(100).saturating_sub(1);
         self.latencies_us.get(at).copied().unwrap_or(0) as f64 / 1000.0
     }
 
-    pub(super) fn cpu_each_us(&self) -> f64 {
+    pub(crate) fn cpu_each_us(&self) -> f64 {
         self.cpu_us as f64 / self.all_requests.max(1) as f64
     }
 
     /// With the processor time that was used meanwhile.
-    pub(super) fn with_cpu(mut self, cpu_us: u64) -> Self {
+    pub(crate) fn with_cpu(mut self, cpu_us: u64) -> Self {
         self.cpu_us = cpu_us;
         self
     }
@@ -42,7 +42,7 @@ impl Load {
 
 /// Asks with so many clients for `time`, after a tenth of it that isn't counted. `ask` gets the client's number and that
 /// of its request, from 0.
-pub(super) async fn drive<F, Asking>(clients: usize, time: Duration, ask: F) -> anyhow::Result<Load>
+pub(crate) async fn drive<F, Asking>(clients: usize, time: Duration, ask: F) -> anyhow::Result<Load>
 where
     F: Fn(usize, u64) -> Asking + Send + Sync + 'static,
     Asking: Future<Output = anyhow::Result<()>> + Send,

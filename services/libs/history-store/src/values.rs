@@ -1,0 +1,98 @@
+//! Statements over many rows at once. Their sizes are powers of two, so that a connection prepares a handful of them.
+
+use sqlx::{Any, Arguments, Encode, Type, any::AnyArguments};
+
+/// Most rows of one statement: below the numbers of parameters that SQLite (32,766) and Postgres (65,535) take.
+const MOST_ROWS: usize = 512;
+
+/// Splits rows into slices that have a size of a statement.
+pub(crate) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if rows.is_empty() {
+            return None;
+        }
+        let size = MOST_ROWS.min(1 << rows.len().ilog2());
+        let (chunk, rest) = rows.split_at(size);
+        rows = rest;
+        Some(chunk)
+    })
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two columns.
+pub(crate) fn tuples(rows: usize, columns: usize) -> String {
+    let mut text = String::with_capacity(rows * columns * 6);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        list_into(&mut text, row * columns, columns);
+        text.push(')');
+    }
+    text
+}
+
+/// `$1, $2, $3`
+pub(crate) fn list(count: usize) -> String {
+    let mut text = String::with_capacity(count * 6);
+    list_into(&mut text, 0, count);
+    text
+}
+
+fn list_into(text: &mut String, before: usize, count: usize) {
+    use std::fmt::Write as _;
+    for index in 0..count {
+        let separator = if index == 0 { "" } else { ", " };
+        let _ = write!(text, "{separator}${}", before + index + 1);
+    }
+}
+
+/// A row as parameters of a statement.
+pub(crate) trait Bind {
+    const COLUMNS: usize;
+
+    fn bind(&self, arguments: &mut AnyArguments);
+}
+
+impl<T: Bind> Bind for &T {
+    const COLUMNS: usize = T::COLUMNS;
+
+    fn bind(&self, arguments: &mut AnyArguments) {
+        T::bind(self, arguments);
+    }
+}
+
+/// Adds one parameter.
+pub(crate) fn add<'t, T>(arguments: &mut AnyArguments, value: T)
+where
+    T: Encode<'t, Any> + Type<Any>,
+{
+    let added = arguments.add(value);
+    debug_assert!(added.is_ok(), "numbers and texts can always be encoded");
+}
+
+/// The parameters of several rows.
+pub(crate) fn bound<T: Bind>(rows: &[T]) -> AnyArguments {
+    let mut arguments = AnyArguments::default();
+    arguments.reserve(rows.len() * T::COLUMNS, 0);
+    for row in rows {
+        row.bind(&mut arguments);
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_split_into_powers_of_two() {
+        let sizes = |rows: usize| chunks(&vec![0; rows]).map(<[i32]>::len).collect::<Vec<_>>();
+        assert!(sizes(0).is_empty());
+        assert_eq!(sizes(7), [4, 2, 1]);
+        assert_eq!(sizes(1100), [512, 512, 64, 8, 4]);
+    }
+
+    #[test]
+    fn parameters_count_on_over_rows() {
+        assert_eq!(tuples(2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(list(3), "$1, $2, $3");
+    }
+}
