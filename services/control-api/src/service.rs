@@ -96,7 +96,11 @@ impl Service {
         let parts = Parts {
             ingest: Ingest::new(connection)?,
             tester: Tester::new(egress::Client::new(self.options.egress.clone())?),
-            history: self.options.history.clone().map(|store| History::new(connection, store)),
+            history: self
+                .options
+                .history
+                .clone()
+                .map(|store| History::new(connection, store)),
         };
         let api = Api::new(&self.options, ledger.clone(), writer, parts);
         // The clerk goes last: requests that are under way may need it.

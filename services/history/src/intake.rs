@@ -106,7 +106,9 @@ impl Intake {
     /// The database holds it.
     pub(crate) fn written(&mut self, reached: &[Reached]) {
         for Reached { partition, to, .. } in reached {
-            let Some(waiting) = self.0.get_mut(partition) else { continue };
+            let Some(waiting) = self.0.get_mut(partition) else {
+                continue;
+            };
             waiting.from = Some(*to);
             while waiting.records.front().is_some_and(|record| record.offset < *to) {
                 waiting.records.pop_front();
@@ -144,6 +146,10 @@ fn raise(alerted: &mut Option<Instant>, record: &Record, error: &str) {
     }
     *alerted = Some(Instant::now());
     metrics::counter!("hookline_blocked_total", "why" => "unknown_schema").increment(1);
-    tracing::error!(partition = record.partition, offset = record.offset, error,
-        "the history waits for a record schema that the ledger doesn't hold yet; this partition stands still");
+    tracing::error!(
+        partition = record.partition,
+        offset = record.offset,
+        error,
+        "the history waits for a record schema that the ledger doesn't hold yet; this partition stands still"
+    );
 }

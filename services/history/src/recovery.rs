@@ -46,13 +46,7 @@ pub(crate) struct Office {
 }
 
 /// Does jobs as they come, until it is told to stop.
-pub(crate) async fn run(
-    connection: Connection,
-    store: Store,
-    ledger: Ledger,
-    writer: Writer,
-    stop: CancellationToken,
-) {
+pub(crate) async fn run(connection: Connection, store: Store, ledger: Ledger, writer: Writer, stop: CancellationToken) {
     let watermarks = loop {
         match Watermarks::new(&connection) {
             Ok(watermarks) => break watermarks,
@@ -144,7 +138,9 @@ struct Busy {
 impl Busy {
     /// What can begin: of each tenant the oldest, while there is room.
     fn next(&self, view: &View) -> Vec<Versioned<Job>> {
-        let open = view.jobs().filter(|job| job.kind == RECOVERY && job.status == "running");
+        let open = view
+            .jobs()
+            .filter(|job| job.kind == RECOVERY && job.status == "running");
         let mut open: Vec<&Versioned<Job>> = open.collect();
         open.sort_by_key(|job| (job.created_at_ms, job.id.clone()));
         let mut taken: HashSet<Option<String>> = self.tenants.values().cloned().collect();

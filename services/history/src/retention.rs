@@ -32,7 +32,9 @@ pub(crate) async fn run(store: Store, ledger: Ledger, writer: Writer, options: O
 /// Jobs that ended before this time.
 async fn forget_jobs(ledger: &Ledger, writer: &Writer, before_ms: i64) {
     let view = ledger.view();
-    let old = view.jobs().filter(|job| job.status != "running" && job.updated_at_ms < before_ms);
+    let old = view
+        .jobs()
+        .filter(|job| job.status != "running" && job.updated_at_ms < before_ms);
     for job in old {
         // Somebody else may have been faster; what is left is looked at in the next round.
         if let Err(error) = writer.remove(Kind::Job, &job.id, Some(job.version)).await {

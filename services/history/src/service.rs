@@ -158,7 +158,13 @@ impl Role {
             ledger,
             writer,
         } = &self.seated;
-        let jobs = recovery::run(connection.clone(), store.clone(), ledger.clone(), writer.clone(), stop.clone());
+        let jobs = recovery::run(
+            connection.clone(),
+            store.clone(),
+            ledger.clone(),
+            writer.clone(),
+            stop.clone(),
+        );
         let pruning = retention::run(store.clone(), ledger.clone(), writer.clone(), options.clone());
         let task = tokio::spawn(async move {
             tokio::select! {

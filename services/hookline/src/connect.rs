@@ -64,7 +64,11 @@ pub fn history(config: &Config, api: bool, history: bool) -> anyhow::Result<Opti
     if history && !api && !history_store::Store::is_shared(url)? {
         tracing::warn!("history.url is a file, and no API runs in this process: nobody can read it");
     }
-    Ok(if is_wanted { Some(history_store::Store::new(url)?) } else { None })
+    Ok(if is_wanted {
+        Some(history_store::Store::new(url)?)
+    } else {
+        None
+    })
 }
 
 /// The policy that endpoints' URLs must pass.

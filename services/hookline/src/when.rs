@@ -38,7 +38,9 @@ pub fn parse(flag: &str, text: &str, now_ms: i64) -> anyhow::Result<i64> {
 /// # Errors
 /// As [`parse`].
 pub fn to_rfc3339(flag: &str, text: Option<&str>) -> anyhow::Result<Option<String>> {
-    let ms = text.map(|text| parse(flag, text, runtime::clock::now_ms())).transpose()?;
+    let ms = text
+        .map(|text| parse(flag, text, runtime::clock::now_ms()))
+        .transpose()?;
     Ok(ms.map(runtime::clock::rfc3339))
 }
 

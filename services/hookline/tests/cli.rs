@@ -618,5 +618,8 @@ fn all_roles_start_make_their_topics_and_drain() {
     assert!(serving.get("/livez").contains("ok"));
     assert!(serving.get("/metrics").starts_with("HTTP/1.1 200"));
     serving.terminate();
-    assert!(directory.path().join("history.db").is_file(), "the delivery log has its file");
+    assert!(
+        directory.path().join("history.db").is_file(),
+        "the delivery log has its file"
+    );
 }

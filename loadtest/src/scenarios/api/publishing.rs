@@ -5,8 +5,8 @@ use std::time::Duration;
 use delivery_core::murmur2;
 use kafka_log::{Outgoing, Producer, topics::INGEST_PARTITIONS};
 
-use crate::load::{self, Load};
 use super::replicas::{JSON, Key, LINES, Replicas};
+use crate::load::{self, Load};
 use crate::{body, report::median};
 
 const SINGLE_CLIENTS: usize = 64;

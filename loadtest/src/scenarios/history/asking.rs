@@ -29,7 +29,10 @@ pub(super) struct Lists {
 
 impl Lists {
     pub(super) fn worst_p99_ms(&self) -> f64 {
-        self.asked.iter().map(|asked| asked.load.percentile_ms(99)).fold(0.0, f64::max)
+        self.asked
+            .iter()
+            .map(|asked| asked.load.percentile_ms(99))
+            .fold(0.0, f64::max)
     }
 
     pub(super) fn text(&self) -> String {
@@ -67,7 +70,11 @@ pub(super) async fn measure(kind: Kind, directory: &Path, options: &Options) -> 
         let mut endpoint = entities::new_endpoint(&tenant, "https://example.com/", vec!["*".to_owned()], 1);
         endpoint.id = filling::endpoint(number);
         endpoint.placement = "shared".to_owned();
-        ledger::seal_signing_secret(&mut endpoint, &stage.installation.keyring(), &harness::Direct::new_secret());
+        ledger::seal_signing_secret(
+            &mut endpoint,
+            &stage.installation.keyring(),
+            &harness::Direct::new_secret(),
+        );
         stage.direct.writer().put(Entity::from(endpoint), Some(0)).await?;
     }
     let (store, now) = (Store::new(&url)?, now_ms());
@@ -120,10 +127,18 @@ type Question = fn(&Asker, u64) -> String;
 const QUESTIONS: [(&str, Question); 8] = [
     ("the newest", |_, _| String::new()),
     ("the newest that failed", |_, _| "?status=failed".to_owned()),
-    ("of an endpoint", |_, seed| format!("?endpoint_id={}", of_endpoint(seed))),
-    ("of an endpoint, failed", |_, seed| format!("?endpoint_id={}&status=failed", of_endpoint(seed))),
-    ("of an endpoint, pending", |_, seed| format!("?endpoint_id={}&status=pending", of_endpoint(seed))),
-    ("of a type", |_, seed| format!("?event_type={}", filling::event_type(seed as usize))),
+    ("of an endpoint", |_, seed| {
+        format!("?endpoint_id={}", of_endpoint(seed))
+    }),
+    ("of an endpoint, failed", |_, seed| {
+        format!("?endpoint_id={}&status=failed", of_endpoint(seed))
+    }),
+    ("of an endpoint, pending", |_, seed| {
+        format!("?endpoint_id={}&status=pending", of_endpoint(seed))
+    }),
+    ("of a type", |_, seed| {
+        format!("?event_type={}", filling::event_type(seed as usize))
+    }),
     ("of an event", |asker, seed| {
         let number = seed.wrapping_mul(2_654_435_761) % asker.rows;
         format!("?event_id={}", filling::event_id(number as usize))
@@ -144,7 +159,11 @@ impl Asker {
         let answer = asked.send().await?;
         let status = answer.status();
         let body = answer.bytes().await?;
-        ensure!(status == 200, "{query} was answered with {status}: {}", String::from_utf8_lossy(&body));
+        ensure!(
+            status == 200,
+            "{query} was answered with {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
         Ok(())
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn event_type(number: usize) -> String {
 
 pub(super) fn event_id(number: usize) -> String {
     // As derived ids are: without any order.
-    format!("evt_{:032x}", (number as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    format!(
+        "evt_{:032x}",
+        (number as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    )
 }
 
 /// Fills the store; rows a second.
@@ -47,7 +50,10 @@ pub(super) async fn fill(store: &Store, tenant: &str, rows: usize, until_ms: i64
         store.write(&batch).await?;
         from = Some(to);
         if batch_to % 500_000 == 0 {
-            eprintln!("{batch_to} rows, {:.0}/s", batch_to as f64 / began.elapsed().as_secs_f64());
+            eprintln!(
+                "{batch_to} rows, {:.0}/s",
+                batch_to as f64 / began.elapsed().as_secs_f64()
+            );
         }
     }
     Ok(rows as f64 / began.elapsed().as_secs_f64())

@@ -48,7 +48,9 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     let mut receiver = Receiver::start(1).await?;
     // What matches goes straight to the dead letters.
     let disable = |endpoint: &mut schemas::Endpoint| endpoint.status = "auto_disabled".into();
-    let party = stage.party("one", &receiver.url(0), Placement::Lanes, SHARD, disable).await?;
+    let party = stage
+        .party("one", &receiver.url(0), Placement::Lanes, SHARD, disable)
+        .await?;
     stage.publish(&party, 0, deliveries).await?;
     let store = Store::new(&url)?;
     let failed = async || {
@@ -56,7 +58,10 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
         Ok(counters.is_some_and(|counters| counters.failed == deliveries.cast_signed()))
     };
     until("all are dead in the history", failed).await?;
-    stage.direct.change(&party.endpoint_id, |endpoint| endpoint.status = "active".into()).await?;
+    stage
+        .direct
+        .change(&party.endpoint_id, |endpoint| endpoint.status = "active".into())
+        .await?;
     let mut dispatcher = stage.installation.serve("dispatcher", &["dispatcher"]).await?;
     receiver.begin(vec![party.secret.clone()]).await?;
 
@@ -64,7 +69,9 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     let http = reqwest::Client::builder().no_proxy().build()?;
     let api = format!("{}/webhooks/v1", stage.api_url());
     let began = Instant::now();
-    let asked = http.post(format!("{api}/endpoints/{}/replay", party.endpoint_id)).bearer_auth(&key);
+    let asked = http
+        .post(format!("{api}/endpoints/{}/replay", party.endpoint_id))
+        .bearer_auth(&key);
     let answer = asked.send().await?;
     ensure!(answer.status() == 202, "the job was answered with {}", answer.status());
     let made: Value = serde_json::from_slice(&answer.bytes().await?)?;

@@ -53,7 +53,10 @@ impl Speed {
 }
 
 pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> anyhow::Result<Speed> {
-    let (first, second) = (kind.database(directory, "beside").await?, kind.database(directory, "again").await?);
+    let (first, second) = (
+        kind.database(directory, "beside").await?,
+        kind.database(directory, "again").await?,
+    );
     let mut stage = Stage::start(Setting {
         name: "history",
         lanes: FEW_LANES,
@@ -62,7 +65,9 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     })
     .await?;
     let mut receiver = Receiver::start(1).await?;
-    let party = stage.party("one", &receiver.url(0), Placement::Lanes, SHARD, |_| {}).await?;
+    let party = stage
+        .party("one", &receiver.url(0), Placement::Lanes, SHARD, |_| {})
+        .await?;
     stage.publish(&party, 0, deliveries).await?;
     stage.until_written(&party, deliveries).await?;
     receiver.begin(vec![party.secret.clone()]).await?;
@@ -95,7 +100,10 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     let again = Store::new(&second)?;
     let began = Instant::now();
     let mut history = stage.installation.serve("again", &["history"]).await?;
-    until("it is projected again", async || Ok(counted(&again, &party).await?.1 == deliveries)).await?;
+    until("it is projected again", async || {
+        Ok(counted(&again, &party).await?.1 == deliveries)
+    })
+    .await?;
     let rebuilt = began.elapsed();
     history.terminate().await?;
     let database_bytes = again.size_bytes().await?;

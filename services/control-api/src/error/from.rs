@@ -40,7 +40,10 @@ impl From<ledger::Error> for ApiError {
 impl From<history_store::Error> for ApiError {
     fn from(error: history_store::Error) -> Self {
         tracing::warn!(%error, "the history can't be asked");
-        Self::unavailable("the delivery history can't be asked at the moment; try again", HISTORY_RETRY_SEC)
+        Self::unavailable(
+            "the delivery history can't be asked at the moment; try again",
+            HISTORY_RETRY_SEC,
+        )
     }
 }
 

@@ -29,7 +29,11 @@ impl History {
         event_offset: Option<i64>,
         attempts: &[i64],
     ) -> Result<Bodies, ApiError> {
-        let wanted: HashSet<i64> = event_offset.into_iter().filter(|offset| *offset >= 0).chain(attempts.iter().copied()).collect();
+        let wanted: HashSet<i64> = event_offset
+            .into_iter()
+            .filter(|offset| *offset >= 0)
+            .chain(attempts.iter().copied())
+            .collect();
         let mut offsets: Vec<i64> = wanted.into_iter().collect();
         offsets.sort_unstable();
         let at = TopicPartition::new(self.log.clone(), partition);
@@ -52,7 +56,9 @@ impl History {
             }
             bodies.attempts.extend(log.attempt);
         }
-        bodies.attempts.sort_by_key(|attempt| (attempt.number, attempt.started_at_ms));
+        bodies
+            .attempts
+            .sort_by_key(|attempt| (attempt.number, attempt.started_at_ms));
         Ok(bodies)
     }
 }

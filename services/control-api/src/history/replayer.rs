@@ -56,7 +56,9 @@ impl Drop for Turn<'_> {
 impl Replayer {
     pub(super) fn new(connection: &Connection, store: Store) -> Self {
         Self {
-            transactional_id: connection.names().single_replay_transaction(&ulid::Ulid::new().to_string()),
+            transactional_id: connection
+                .names()
+                .single_replay_transaction(&ulid::Ulid::new().to_string()),
             connection: connection.clone(),
             store,
             producer: Mutex::new(None),
@@ -123,7 +125,10 @@ impl Replayer {
             }
             if tries >= TRIES {
                 tracing::warn!(%error, "a delivery can't be sent again");
-                return Err(ApiError::unavailable("kafka does not take the replay at the moment; try again", 2));
+                return Err(ApiError::unavailable(
+                    "kafka does not take the replay at the moment; try again",
+                    2,
+                ));
             }
             sleep(RETRY).await;
         }

@@ -2,9 +2,9 @@
 
 use super::{Office, page::Page};
 use crate::Error;
+use history_store::{Candidates, Missing, Status};
 use kafka_log::TransactionalProducer;
 use ledger::{Entity, Versioned, View, WriteError};
-use history_store::{Candidates, Missing, Status};
 use replay::{Cursor, Only, Pace, Recovery, Stage, Topics};
 use runtime::clock::now_ms;
 use schemas::{Endpoint, Job};
@@ -68,7 +68,13 @@ impl<'a> Running<'a> {
             Err(Ended::Elsewhere) => Ok(()),
             Err(Ended::Failed(why)) => self.end("failed", Some(why)).await,
         };
-        tracing::info!(job = self.job.id, status = self.job.status, done = self.job.done, gone = self.state.gone, "a job has ended, or is handed over");
+        tracing::info!(
+            job = self.job.id,
+            status = self.job.status,
+            done = self.job.done,
+            gone = self.state.gone,
+            "a job has ended, or is handed over"
+        );
         ended
     }
 
@@ -183,9 +189,9 @@ impl<'a> Running<'a> {
             return Err(Ended::Failed(format!("endpoint {id} was deleted")));
         };
         match endpoint.status.as_str() {
-            status @ ("disabled" | "auto_disabled") if !self.state.dry_run => {
-                Err(Ended::Failed(format!("endpoint {id} is {status}; set it to active and begin again")))
-            }
+            status @ ("disabled" | "auto_disabled") if !self.state.dry_run => Err(Ended::Failed(format!(
+                "endpoint {id} is {status}; set it to active and begin again"
+            ))),
             _ => Ok(endpoint),
         }
     }
@@ -207,7 +213,12 @@ impl<'a> Running<'a> {
         self.told_at = Instant::now();
         self.job.state = self.state.to_state();
         self.job.updated_at_ms = now_ms();
-        match self.office.writer.put(Entity::from(self.job.clone()), Some(self.version)).await {
+        match self
+            .office
+            .writer
+            .put(Entity::from(self.job.clone()), Some(self.version))
+            .await
+        {
             Ok(version) => self.version = version,
             Err(WriteError::Conflict { .. }) => {
                 self.office.ledger.barrier().await?;

@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 
 /// One delivery that is to be sent.
 pub(super) enum Item {
-    Again { delivery: Box<Delivery>, event: Option<Box<Event>> },
+    Again {
+        delivery: Box<Delivery>,
+        event: Option<Box<Event>>,
+    },
     First(Box<Event>),
 }
 
@@ -67,11 +70,7 @@ impl Page {
         }))
     }
 
-    async fn of_missing(
-        job: &Running<'_>,
-        endpoint: &Endpoint,
-        after: Option<&Cursor>,
-    ) -> Result<Option<Self>, Error> {
+    async fn of_missing(job: &Running<'_>, endpoint: &Endpoint, after: Option<&Cursor>) -> Result<Option<Self>, Error> {
         let wanted = job.missing(after);
         let rows = job.office.store.missing(&wanted, job.page_rows()).await?;
         let Some(last) = rows.last() else { return Ok(None) };

@@ -104,7 +104,14 @@ impl Plan {
     fn new(asked: &[Role], config: Config) -> anyhow::Result<Self> {
         let applies_topics = asked.contains(&Role::All);
         let roles: BTreeSet<_> = if applies_topics {
-            [Role::Api, Role::Fanout, Role::Dispatcher, Role::Scheduler, Role::History].into()
+            [
+                Role::Api,
+                Role::Fanout,
+                Role::Dispatcher,
+                Role::Scheduler,
+                Role::History,
+            ]
+            .into()
         } else {
             asked.iter().copied().collect()
         };
@@ -179,7 +186,10 @@ impl Process {
         let keyring = || plan.keyring.clone().context("this role needs secrets.key");
         for role in plan.roles {
             match role {
-                Role::Api => self.start_api(&config, keyring()?, plan.history.clone(), readiness).await?,
+                Role::Api => {
+                    self.start_api(&config, keyring()?, plan.history.clone(), readiness)
+                        .await?
+                }
                 Role::Fanout => self.start_fanout(&config),
                 Role::Scheduler => self.start_scheduler(&config),
                 Role::Dispatcher => self.start_dispatcher(&config, keyring()?),

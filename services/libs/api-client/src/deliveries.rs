@@ -64,7 +64,9 @@ impl DeliveryDetail {
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
         let attempts = self.delivery.other.get("attempts").cloned();
-        attempts.and_then(|attempts| serde_json::from_value(attempts).ok()).unwrap_or_default()
+        attempts
+            .and_then(|attempts| serde_json::from_value(attempts).ok())
+            .unwrap_or_default()
     }
 }
 

@@ -57,7 +57,9 @@ impl Client {
     }
 
     pub async fn job(&self, id: &str) -> Result<Job, Error> {
-        let answer = self.send(&self.call(Method::GET, &["webhooks", "v1", "jobs", id])?).await?;
+        let answer = self
+            .send(&self.call(Method::GET, &["webhooks", "v1", "jobs", id])?)
+            .await?;
         answer.read::<One>().map(|one| one.job)
     }
 

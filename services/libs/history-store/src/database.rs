@@ -45,8 +45,9 @@ impl Store {
             _ => url.to_owned(),
         };
         // The error may hold the url, and the url a password.
-        let options = AnyConnectOptions::from_str(&full)
-            .map_err(|_| Error::Url("is no url; use sqlite://<file> or postgres://user:password@host/database".into()))?;
+        let options = AnyConnectOptions::from_str(&full).map_err(|_| {
+            Error::Url("is no url; use sqlite://<file> or postgres://user:password@host/database".into())
+        })?;
         let mut pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT);

@@ -12,7 +12,9 @@ pub enum Error {
          or delete that one: it is made again from the log"
     )]
     OtherInstallation { found: String },
-    #[error("the database of history.url was made by a newer version (tables {found}, this one knows {known}); upgrade")]
+    #[error(
+        "the database of history.url was made by a newer version (tables {found}, this one knows {known}); upgrade"
+    )]
     Newer { found: i64, known: i64 },
     #[error("another process projects partition {partition} of the log")]
     Overtaken { partition: i32 },

@@ -1,11 +1,6 @@
 //! Rows past their retention go, with what they add to counters.
 
-use crate::{
-    Error, Status, Store,
-    counters::Changes,
-    values,
-    write::narrow,
-};
+use crate::{Error, Status, Store, counters::Changes, values, write::narrow};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments};
 
 /// Rows of one transaction: the projection waits for it.
@@ -24,7 +19,10 @@ impl Store {
             tenant = next;
             for status in Status::ALL {
                 let mut after = (i64::MIN, String::new());
-                while let Some(last) = self.prune_deliveries(&tenant, status, before_ms, &after, &mut gone).await? {
+                while let Some(last) = self
+                    .prune_deliveries(&tenant, status, before_ms, &after, &mut gone)
+                    .await?
+                {
                     after = last;
                 }
             }

@@ -107,11 +107,25 @@ fn one_list(tenant: &str, filter: &Filter, status: Option<Status>, limit: i64) -
     }
     if let Some(endpoint) = &filter.endpoint_id {
         let hidden = through != Through::Endpoint;
-        sql.and(if hidden { "endpoint_id || '' = ?" } else { "endpoint_id = ?" }, endpoint.as_str());
+        sql.and(
+            if hidden {
+                "endpoint_id || '' = ?"
+            } else {
+                "endpoint_id = ?"
+            },
+            endpoint.as_str(),
+        );
     }
     if let Some(event_type) = &filter.event_type {
         let hidden = through != Through::Type;
-        sql.and(if hidden { "event_type || '' = ?" } else { "event_type = ?" }, event_type.as_str());
+        sql.and(
+            if hidden {
+                "event_type || '' = ?"
+            } else {
+                "event_type = ?"
+            },
+            event_type.as_str(),
+        );
     }
     if let Some(status) = status {
         let hidden = matches!(through, Through::Event | Through::Type);

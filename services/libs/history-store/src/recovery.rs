@@ -1,8 +1,9 @@
 //! What the recovery of an endpoint is to send, page by page, oldest first; and how much that is.
 
 use crate::{
-    Delivery, Error, Event, Status, Store, values,
+    Delivery, Error, Event, Status, Store,
     query::{EVENT_COLUMNS, read_event},
+    values,
     write::{COLUMNS, read},
 };
 use sqlx::{AssertSqlSafe, any::AnyArguments};
@@ -42,7 +43,13 @@ impl Store {
         let mut arguments = AnyArguments::default();
         values::add(&mut arguments, wanted.endpoint_id.as_str());
         values::add(&mut arguments, wanted.status.code());
-        bounds(&mut arguments, wanted.since_ms, wanted.until_ms, wanted.after.as_ref(), limit);
+        bounds(
+            &mut arguments,
+            wanted.since_ms,
+            wanted.until_ms,
+            wanted.after.as_ref(),
+            limit,
+        );
         let sql = format!(
             "SELECT {COLUMNS} FROM hookline_deliveries
              WHERE endpoint_id = $1 AND status = $2 AND created_at_ms >= $3 AND created_at_ms < $4
@@ -63,7 +70,13 @@ impl Store {
         let mut arguments = AnyArguments::default();
         values::add(&mut arguments, wanted.tenant.as_str());
         values::add(&mut arguments, wanted.endpoint_id.as_str());
-        bounds(&mut arguments, wanted.since_ms, wanted.until_ms, wanted.after.as_ref(), limit);
+        bounds(
+            &mut arguments,
+            wanted.since_ms,
+            wanted.until_ms,
+            wanted.after.as_ref(),
+            limit,
+        );
         let sql = format!(
             "SELECT {EVENT_COLUMNS} FROM hookline_events e
              WHERE tenant = $1 AND matched_at_ms >= $3 AND matched_at_ms < $4

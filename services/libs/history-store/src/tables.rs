@@ -85,7 +85,10 @@ pub(crate) async fn prepare(store: &Store, installation: &str) -> Result<(), Err
     }
     let found = version(meta(&mut transaction, "version").await?)?;
     if found.is_some_and(|found| found < VERSION) {
-        tracing::info!(?found, "the history's tables are of an older version: they are made anew from the log");
+        tracing::info!(
+            ?found,
+            "the history's tables are of an older version: they are made anew from the log"
+        );
         for statement in DROPPED {
             sqlx::query(statement).execute(&mut *transaction).await?;
         }

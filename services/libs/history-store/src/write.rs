@@ -107,12 +107,12 @@ impl Store {
 /// Only from where the batch begins; the row is locked until the transaction ends.
 async fn advance(connection: &mut AnyConnection, Reached { partition, from, to }: Reached) -> Result<(), Error> {
     let query = match from {
-        Some(from) => sqlx::query(
-            "UPDATE hookline_projection SET next_offset = $1 WHERE log_partition = $2 AND next_offset = $3",
-        )
-        .bind(to)
-        .bind(i64::from(partition))
-        .bind(from),
+        Some(from) => {
+            sqlx::query("UPDATE hookline_projection SET next_offset = $1 WHERE log_partition = $2 AND next_offset = $3")
+                .bind(to)
+                .bind(i64::from(partition))
+                .bind(from)
+        }
         None => sqlx::query(
             "INSERT INTO hookline_projection (next_offset, log_partition) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )
@@ -131,7 +131,9 @@ async fn write_deliveries(
     changes: &mut Changes,
 ) -> Result<(), Error> {
     let mut arguments = AnyArguments::default();
-    added.iter().for_each(|delivery| values::add(&mut arguments, delivery.id.as_str()));
+    added
+        .iter()
+        .for_each(|delivery| values::add(&mut arguments, delivery.id.as_str()));
     let sql = format!(
         "SELECT {COLUMNS} FROM hookline_deliveries WHERE delivery_id IN ({})",
         values::list(added.len())
@@ -212,7 +214,13 @@ impl Bind for Delivery {
             reason,
         } = &self.outcome;
         let (last, replay) = (self.last.as_ref(), self.replay.as_ref());
-        for text in [&self.id, &self.tenant, &self.event_id, &self.endpoint_id, &self.event_type] {
+        for text in [
+            &self.id,
+            &self.tenant,
+            &self.event_id,
+            &self.endpoint_id,
+            &self.event_type,
+        ] {
             add(arguments, text.as_str());
         }
         add(arguments, self.created_at_ms);

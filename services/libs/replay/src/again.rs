@@ -5,7 +5,7 @@
 use delivery_core::murmur2::partition;
 use event_model::{Envelope, Event, ids, render};
 use kafka_log::{Connection, Error, Names, Outgoing, Watermarks};
-use schemas::{DeadLetter, Delivery, Endpoint, EncodeError, LogRecord, Matched, MatchedEndpoint, Replayed, encode};
+use schemas::{DeadLetter, Delivery, EncodeError, Endpoint, LogRecord, Matched, MatchedEndpoint, Replayed, encode};
 use serde_json::value::RawValue;
 
 /// Where the records go.
@@ -136,7 +136,11 @@ impl Topics {
     fn bury(&self, delivery_id: &str, generation: i32, out: &mut Vec<Outgoing>) {
         let at = partition(delivery_id.as_bytes(), self.dlq_partitions);
         let dlq = self.names.dlq();
-        out.push(Outgoing::tombstone(&dlq, at, DeadLetter::key(delivery_id, generation).into_bytes()));
+        out.push(Outgoing::tombstone(
+            &dlq,
+            at,
+            DeadLetter::key(delivery_id, generation).into_bytes(),
+        ));
         let mark = DeadLetter::key(delivery_id, generation.saturating_add(1)).into_bytes();
         out.push(Outgoing::new(&dlq, at, mark, Vec::new()));
     }

@@ -26,7 +26,6 @@ mod transact;
 
 pub use again::{Again, Topics, logged_event};
 pub use error::Error;
-pub use transact::transact;
 pub use export::{export, to_json};
 pub use filter::Filter;
 pub use job::{Cursor, Only, RECOVERY, Recovery, Stage};
@@ -34,3 +33,4 @@ pub use pace::Pace;
 pub use plan::{Progress, Request, Skipped, Summary};
 pub use scan::{DeadLetterEntry, Scanned, scan, show};
 pub use sweep::{purge, replay};
+pub use transact::transact;

@@ -1,5 +1,5 @@
 //! The process's metrics recorder. Crates record through the `metrics` facade under names that stand in
-//! [`table::METRICS`]; this installs what collects, and renders it for Prometheus. By OTLP it goes on from there. What a
+//! [`table::all`]; this installs what collects, and renders it for Prometheus. By OTLP it goes on from there. What a
 //! value means to an operator is docs/METRICS.md's business, which is made from that table.
 
 #[cfg(test)]
@@ -13,7 +13,6 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shape::{Kind, Metric, Unit, Values};
 use std::sync::OnceLock;
 use std::time::SystemTime;
-use table::METRICS;
 
 /// Upper bounds of a histogram that the table doesn't name, in seconds.
 const BUCKETS_SEC: &[f64] = table::REQUEST_SEC;
@@ -53,7 +52,7 @@ pub fn install() -> Metrics {
             let mut builder = PrometheusBuilder::new()
                 .set_buckets(BUCKETS_SEC)
                 .expect("the list of buckets is not empty");
-            for metric in METRICS {
+            for metric in table::all() {
                 if let Kind::Histogram(buckets) = metric.kind {
                     builder = builder
                         .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
@@ -68,8 +67,8 @@ pub fn install() -> Metrics {
             if ::metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another metrics recorder was installed first: /metrics will be empty");
             }
-            METRICS.iter().for_each(describe);
-            METRICS.iter().for_each(begin);
+            table::all().for_each(describe);
+            table::all().for_each(begin);
             metrics
         })
         .clone()

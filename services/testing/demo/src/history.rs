@@ -24,12 +24,18 @@ const FATES: [(&str, &str, &str); 5] = [
 
 /// Shows it. What is wrong, in words.
 pub async fn show(stage: &Stage, expected: &Expected) -> anyhow::Result<Vec<String>> {
-    println!("\nThe delivery log, GET /webhooks/v1/deliveries and /webhooks/v1/deliveries/{{id}}, one event of each fate:");
+    println!(
+        "\nThe delivery log, GET /webhooks/v1/deliveries and /webhooks/v1/deliveries/{{id}}, one event of each fate:"
+    );
     for (name, status, what) in FATES {
         let endpoint = stage.endpoint(name);
         let one = one(stage, endpoint, status).await;
         let shown = one.with_context(|| format!("of {name} no delivery is {status}"))?;
-        println!("  {what:30} {} {}", shown["id"].as_str().unwrap_or_default(), life(&shown));
+        println!(
+            "  {what:30} {} {}",
+            shown["id"].as_str().unwrap_or_default(),
+            life(&shown)
+        );
     }
     let mut wrong = Vec::new();
     for (endpoint, expected) in stage.endpoints.iter().zip(expected) {
@@ -82,7 +88,11 @@ async fn counts(stage: &Stage, endpoint: &Endpoint, expected: usize) -> anyhow::
         let stats = &shown["endpoint"]["stats"];
         let of = |name: &str| stats[name].as_u64().unwrap_or(0);
         let is_so = of("pending") == 0 && of("delivered") + of("failed") == expected as u64;
-        if is_so { Ok(()) } else { Err(format!("{stats}, and {expected} were expected")) }
+        if is_so {
+            Ok(())
+        } else {
+            Err(format!("{stats}, and {expected} were expected"))
+        }
     })
     .await
 }

@@ -80,7 +80,16 @@ impl Server {
         }
         let cluster = data.path().join("cluster");
         run(as_postgres(&programs.join("initdb"))
-            .args(["--no-sync", "--auth", "trust", "--encoding", "UTF8", "--username", USER, "-D"])
+            .args([
+                "--no-sync",
+                "--auth",
+                "trust",
+                "--encoding",
+                "UTF8",
+                "--username",
+                USER,
+                "-D",
+            ])
             .arg(&cluster))?;
         let port = free_port()?;
         let child = as_postgres(&programs.join("postgres"))
@@ -89,7 +98,14 @@ impl Server {
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "unix_socket_directories=", "-c", "max_connections=200"])
             // What a test leaves need not outlast a power failure.
-            .args(["-c", "fsync=off", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"])
+            .args([
+                "-c",
+                "fsync=off",
+                "-c",
+                "shared_buffers=256MB",
+                "-c",
+                "max_wal_size=4GB",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -137,7 +153,10 @@ fn programs() -> anyhow::Result<PathBuf> {
     if let Some(found) = installed() {
         return Ok(found);
     }
-    provision::install("Postgres, which tests of the delivery history run on", &[&["postgresql"]])?;
+    provision::install(
+        "Postgres, which tests of the delivery history run on",
+        &[&["postgresql"]],
+    )?;
     installed().context("still missing: Postgres (the program initdb)")
 }
 

@@ -97,22 +97,33 @@ fn by(caller: &ForTenant, key: IdempotencyKey, delivery_id: &str, body: [u8; 32]
 
 fn may_be_replayed(caller: &ForTenant, delivery: &Delivery) -> Result<Arc<Endpoint>, ApiError> {
     if delivery.outcome.status == Status::Pending {
-        return Err(ApiError::conflict("it is pending: it is still being delivered, or replayed already"));
+        return Err(ApiError::conflict(
+            "it is pending: it is still being delivered, or replayed already",
+        ));
     }
     let id = &delivery.endpoint_id;
-    let endpoint = caller.view.endpoint(id).filter(|endpoint| endpoint.tenant == caller.tenant.id);
+    let endpoint = caller
+        .view
+        .endpoint(id)
+        .filter(|endpoint| endpoint.tenant == caller.tenant.id);
     let status = endpoint.map_or("deleted", |endpoint| endpoint.status.as_str());
     match (endpoint, status) {
         (Some(endpoint), "active" | "paused") => Ok(endpoint.entity.clone()),
-        (_, "deleted") => Err(ApiError::conflict(format!("endpoint {id} was deleted: nothing is sent to it any more"))),
-        _ => Err(ApiError::conflict(format!("endpoint {id} is {status}; set its status to active, then replay"))),
+        (_, "deleted") => Err(ApiError::conflict(format!(
+            "endpoint {id} was deleted: nothing is sent to it any more"
+        ))),
+        _ => Err(ApiError::conflict(format!(
+            "endpoint {id} is {status}; set its status to active, then replay"
+        ))),
     }
 }
 
 async fn event_of(history: &History, caller: &ForTenant, delivery: &Delivery) -> Result<Event, ApiError> {
     let event = history.store.event(&caller.tenant.id, &delivery.event_id).await?;
     let offset = event.map(|event| event.log_offset);
-    let bodies = history.bodies(&caller.view, delivery.log_partition, offset, &[]).await?;
+    let bodies = history
+        .bodies(&caller.view, delivery.log_partition, offset, &[])
+        .await?;
     bodies.event.ok_or_else(|| {
         ApiError::new(
             Code::Gone,

@@ -55,7 +55,7 @@ pub(crate) struct ReplayEndpoint {
     event_types: Option<Vec<String>>,
     /// Which: `failed` when left out.
     #[serde(default)]
-    #[schema(inline)]
+    #[schema(value_type = WantedOnly, required = false)]
     only: WantedOnly,
     /// Only count: the job ends with the `total`, and sends nothing.
     #[serde(default)]
@@ -143,7 +143,10 @@ fn read(wanted: ReplayEndpoint, endpoint_id: &str, now_ms: i64) -> Result<Recove
         }
     }
     if !wanted.rate_per_second.is_none_or(|rate| (1..=MAX_RATE).contains(&rate)) {
-        return Err(ApiError::invalid("ratePerSecond", format!("it must be 1 to {MAX_RATE}")));
+        return Err(ApiError::invalid(
+            "ratePerSecond",
+            format!("it must be 1 to {MAX_RATE}"),
+        ));
     }
     Ok(Recovery {
         endpoint_id: endpoint_id.to_owned(),

@@ -100,7 +100,10 @@ pub(crate) async fn get(
         event_id: Some(id.clone()),
         ..Filter::default()
     };
-    let deliveries = history.store.deliveries(&caller.tenant.id, &filter, MOST_DELIVERIES).await?;
+    let deliveries = history
+        .store
+        .deliveries(&caller.tenant.id, &filter, MOST_DELIVERIES)
+        .await?;
     let bodies = history
         .bodies(&caller.view, known.log_partition, Some(known.log_offset), &[])
         .await?;
@@ -133,7 +136,10 @@ fn not_matched(
 ) -> Vec<NotMatched> {
     // Without the event itself nothing can be said of it.
     let Some(event) = event else { return Vec::new() };
-    let matched: HashSet<&str> = deliveries.iter().map(|delivery| delivery.endpoint_id.as_str()).collect();
+    let matched: HashSet<&str> = deliveries
+        .iter()
+        .map(|delivery| delivery.endpoint_id.as_str())
+        .collect();
     let catalogs = api.catalogs(&caller.view);
     let info = catalogs.find(&caller.tenant.catalogs, event_type);
     caller
@@ -180,7 +186,9 @@ fn in_words(reason: Reason, endpoint: &Endpoint, event: &Event) -> String {
              and `only: missing`",
             rfc3339(endpoint.created_at_ms)
         ),
-        Reason::AboutItself => "the event says that this very endpoint was disabled: it is told to the others".to_owned(),
+        Reason::AboutItself => {
+            "the event says that this very endpoint was disabled: it is told to the others".to_owned()
+        }
         Reason::UnknownType => "the type is in none of the tenant's catalogs any more".to_owned(),
     }
 }

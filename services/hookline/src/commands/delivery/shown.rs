@@ -33,7 +33,12 @@ fn status(delivery: &Delivery) -> String {
 
 fn last(delivery: &Delivery) -> String {
     let code = delivery.last_status_code.map(|code| code.to_string());
-    let error = || delivery.last_error.as_ref().map(|error| error.chars().take(MOST_OF_AN_ERROR).collect());
+    let error = || {
+        delivery
+            .last_error
+            .as_ref()
+            .map(|error| error.chars().take(MOST_OF_AN_ERROR).collect())
+    };
     code.or_else(error).unwrap_or_else(|| "-".to_owned())
 }
 
@@ -71,7 +76,9 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 fn attempt(text: &mut String, made: &Attempt) {
-    let status = made.status_code.map_or_else(|| "no answer".to_owned(), |code| code.to_string());
+    let status = made
+        .status_code
+        .map_or_else(|| "no answer".to_owned(), |code| code.to_string());
     let Attempt {
         number,
         started_at,
@@ -80,8 +87,11 @@ fn attempt(text: &mut String, made: &Attempt) {
         ..
     } = made;
     let error = made.error.as_deref().unwrap_or_default();
-    writeln!(text, "  {number:>3}  {started_at}  {duration_ms:>6} ms  {trigger:6}  {status}  {error}")
-        .expect("a String takes everything");
+    writeln!(
+        text,
+        "  {number:>3}  {started_at}  {duration_ms:>6} ms  {trigger:6}  {status}  {error}"
+    )
+    .expect("a String takes everything");
     let body: String = made.response_body.chars().take(MOST_OF_A_BODY).collect();
     if !body.is_empty() {
         writeln!(text, "       {}", body.escape_debug()).expect("a String takes everything");
@@ -97,11 +107,19 @@ pub fn event(detail: &EventDetail) -> String {
     }
     for delivery in &detail.matched {
         let (id, endpoint) = (&delivery.id, &delivery.endpoint_id);
-        let outcome = format!("{endpoint}  {}  {id}  {} attempts", status(delivery), delivery.attempt_count);
+        let outcome = format!(
+            "{endpoint}  {}  {id}  {} attempts",
+            status(delivery),
+            delivery.attempt_count
+        );
         line(&mut text, "matched", &outcome);
     }
     for other in &detail.not_matched {
-        line(&mut text, "not matched", &format!("{}  {}: {}", other.endpoint_id, other.reason, other.message));
+        line(
+            &mut text,
+            "not matched",
+            &format!("{}  {}: {}", other.endpoint_id, other.reason, other.message),
+        );
     }
     match detail.event.get("data") {
         None | Some(Value::Null) => text.push_str("\nthe event is past its retention\n"),

@@ -24,9 +24,15 @@ pub async fn history(report: &mut Report, config: &Config) -> anyhow::Result<()>
     store.close().await;
     match checked {
         Ok(()) if is_shared => report.ok("history", "Postgres answers, and has the delivery log"),
-        Ok(()) => report.ok("history", "a file on this machine: one process alone can run api and history with it"),
+        Ok(()) => report.ok(
+            "history",
+            "a file on this machine: one process alone can run api and history with it",
+        ),
         Err(error @ Error::NoTables) => report.warn("history", format!("{error}; run `hookline serve history`")),
-        Err(error) => report.fail("history", format!("{error}; correct history.url, or see why it doesn't answer")),
+        Err(error) => report.fail(
+            "history",
+            format!("{error}; correct history.url, or see why it doesn't answer"),
+        ),
     }
 }
 

@@ -302,7 +302,11 @@ type Both = (Index, BTreeMap<String, Subscription>);
 fn check((index, all): &Both, event: &EventFacts<'_>) -> Result<(), TestCaseError> {
     let found: Vec<String> = index.matches(event, 3).iter().map(ToString::to_string).collect();
     let is_for = |of: &&Subscription| &*of.tenant == event.tenant && of.mismatch(event, 3).is_none();
-    let asked_one_by_one: Vec<String> = all.values().filter(is_for).map(|of| of.endpoint_id.to_string()).collect();
+    let asked_one_by_one: Vec<String> = all
+        .values()
+        .filter(is_for)
+        .map(|of| of.endpoint_id.to_string())
+        .collect();
     prop_assert_eq!(&asked_one_by_one, &found);
     prop_assert_eq!(found, matches_naive(all, event, 3));
     prop_assert_eq!(index.len(), all.len());

@@ -114,9 +114,8 @@ fn any_record() -> impl Strategy<Value = LogRecord> {
     ];
     prop_oneof![
         (10_i64..14).prop_map(matched),
-        (10_i64..14, 0_i32..3, 1_i32..4, result).prop_map(|(at, generation, number, result)| attempt(
-            at, generation, number, result
-        )),
+        (10_i64..14, 0_i32..3, 1_i32..4, result)
+            .prop_map(|(at, generation, number, result)| attempt(at, generation, number, result)),
         (10_i64..14, 0_i32..3).prop_map(|(at, generation)| settled(at, generation)),
         (10_i64..14, 1_i32..3).prop_map(|(at, generation)| replayed(at, generation)),
     ]

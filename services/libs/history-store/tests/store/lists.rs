@@ -73,7 +73,10 @@ async fn every_filter_and_every_pair_of_them(bed: Bed) -> Result<()> {
             second(&mut filter);
             let found = bed.store.deliveries(TENANT, &filter, 100).await?;
             assert_eq!(ids(&found), naive(&all, &filter), "{filter:?}");
-            assert!(bed.store.deliveries("org_2", &filter, 100).await?.is_empty(), "{filter:?}");
+            assert!(
+                bed.store.deliveries("org_2", &filter, 100).await?.is_empty(),
+                "{filter:?}"
+            );
         }
     }
     let hostile = Filter {
@@ -138,7 +141,10 @@ async fn a_recovery_goes_through_what_failed_oldest_first(bed: Bed) -> Result<()
         .map(|row| replayed(row.event_id[4..].parse().expect("a number"), "wh_a", 5_000, "job_1"))
         .collect();
     bed.write(Some(i64::try_from(crowd.len())?), &replays).await?;
-    assert_eq!(bed.store.replayed_by(&wanted, "job_1").await?, i64::try_from(seen.len())?);
+    assert_eq!(
+        bed.store.replayed_by(&wanted, "job_1").await?,
+        i64::try_from(seen.len())?
+    );
     Ok(())
 }
 
@@ -172,7 +178,10 @@ async fn what_an_endpoint_missed_is_found(bed: Bed) -> Result<()> {
     assert!(bed.store.missing(&wanted, 10).await?.is_empty());
     wanted.after = None;
     wanted.tenant = "org_2".into();
-    assert!(bed.store.missing(&wanted, 10).await?.is_empty(), "of another tenant nothing is found");
+    assert!(
+        bed.store.missing(&wanted, 10).await?.is_empty(),
+        "of another tenant nothing is found"
+    );
     assert!(bed.store.delivery(TENANT, &delivery_id(2, "wh_a")).await?.is_some());
     Ok(())
 }

@@ -32,15 +32,30 @@ fn story() -> Vec<LogRecord> {
 
 async fn a_life_becomes_one_row(bed: Bed) -> Result<()> {
     bed.write(None, &story()).await?;
-    let of = bed.store.delivery(TENANT, &delivery_id(1, "wh_a")).await?.expect("it is known");
+    let of = bed
+        .store
+        .delivery(TENANT, &delivery_id(1, "wh_a"))
+        .await?
+        .expect("it is known");
     assert_eq!((of.outcome.status, of.outcome.generation), (Status::Pending, 1));
-    assert_eq!((of.attempt_count(), of.created_at_ms, of.updated_at_ms), (2, 1_000, 3_000));
+    assert_eq!(
+        (of.attempt_count(), of.created_at_ms, of.updated_at_ms),
+        (2, 1_000, 3_000)
+    );
     assert_eq!(of.attempts, [1, 5], "where its attempts stand in the log");
     assert_eq!(of.last.as_ref().and_then(|last| last.status_code), Some(500));
     assert_eq!(of.replay.as_ref().map(|replay| replay.by.as_str()), Some("key_1"));
-    let cancelled = bed.store.delivery(TENANT, &delivery_id(2, "wh_a")).await?.expect("it is known");
+    let cancelled = bed
+        .store
+        .delivery(TENANT, &delivery_id(2, "wh_a"))
+        .await?
+        .expect("it is known");
     assert_eq!(cancelled.outcome.reason.as_deref(), Some("endpoint_deleted"));
-    let event = bed.store.event(TENANT, "evt_3").await?.expect("an event that matched nothing is known");
+    let event = bed
+        .store
+        .event(TENANT, "evt_3")
+        .await?
+        .expect("an event that matched nothing is known");
     assert_eq!((event.log_offset, event.event_type.as_str()), (7, "a.odd"));
     assert_eq!(bed.store.event("org_2", "evt_3").await?, None, "it is another tenant's");
     assert_eq!(bed.store.delivery("org_2", &delivery_id(1, "wh_a")).await?, None);
@@ -70,7 +85,10 @@ async fn any_order_and_any_batches_give_the_same_rows(bed: Bed) -> Result<()> {
     ours.sort_by(|a, b| a.id.cmp(&b.id));
     theirs.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(ours, theirs);
-    assert_eq!(bed.store.counters(&["wh_a", "wh_b"]).await?, other.store.counters(&["wh_a", "wh_b"]).await?);
+    assert_eq!(
+        bed.store.counters(&["wh_a", "wh_b"]).await?,
+        other.store.counters(&["wh_a", "wh_b"]).await?
+    );
     Ok(())
 }
 
@@ -108,7 +126,10 @@ async fn counters_are_what_the_rows_are(bed: Bed) -> Result<()> {
     bed.write(Some(20), &more).await?;
     let now = bed.store.counters(&["wh_a"]).await?["wh_a"].clone();
     assert_eq!((now.pending, now.failed, now.delivered), (5, 1, 14));
-    assert_eq!((now.last_success_at_ms, now.last_failure_at_ms), (Some(2_014), Some(2_500)));
+    assert_eq!(
+        (now.last_success_at_ms, now.last_failure_at_ms),
+        (Some(2_014), Some(2_500))
+    );
     assert_eq!(now.p95_ms, Some(7));
     Ok(())
 }
@@ -125,7 +146,9 @@ async fn another_installation_is_refused(bed: Bed) -> Result<()> {
 async fn many_rows_go_in_one_batch(bed: Bed) -> Result<()> {
     let endpoints: Vec<String> = (0..3_000).map(|number| format!("wh_{number}")).collect();
     let endpoints: Vec<&str> = endpoints.iter().map(String::as_str).collect();
-    let delivered = endpoints.iter().map(|endpoint| attempt(1, endpoint, 2_000, 1, AttemptResult::Delivered));
+    let delivered = endpoints
+        .iter()
+        .map(|endpoint| attempt(1, endpoint, 2_000, 1, AttemptResult::Delivered));
     bed.write(None, &[matched(1, 1_000, &endpoints)]).await?;
     bed.write(Some(1), &delivered.collect::<Vec<_>>()).await?;
     let all = bed.all().await?;

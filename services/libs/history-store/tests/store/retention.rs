@@ -25,7 +25,10 @@ async fn what_is_old_goes_and_what_is_alive_stays(bed: Bed) -> Result<()> {
     assert_eq!(bed.store.prune(5_000).await?, 599 * 2 + 1);
     let rest: Vec<_> = bed.all().await?.into_iter().map(|row| row.id).collect();
     assert_eq!(rest, [delivery_id(7, "wh_a"), delivery_id(1_000, "wh_a")]);
-    assert!(bed.store.event(TENANT, "evt_7").await?.is_some(), "its delivery needs it");
+    assert!(
+        bed.store.event(TENANT, "evt_7").await?.is_some(),
+        "its delivery needs it"
+    );
     assert!(bed.store.event(TENANT, "evt_1001").await?.is_none());
     let counters = bed.store.counters(&["wh_a"]).await?["wh_a"].clone();
     assert_eq!((counters.pending, counters.delivered), (2, 0));

@@ -29,12 +29,15 @@ async fn records_are_read_by_their_offsets_near_and_far() {
     for read in [a, b, c, d, e, f, ask().await] {
         assert_eq!(read, expected);
     }
-    assert_eq!(values(&positions, &topic, 1, &[1_998, 2_000, 5_000]).await, [
-        Some(written[1_998].to_owned()),
-        None,
-        None
-    ]);
-    assert_eq!(values(&positions, &topic, 0, &[0]).await, [None], "the other partition is empty");
+    assert_eq!(
+        values(&positions, &topic, 1, &[1_998, 2_000, 5_000]).await,
+        [Some(written[1_998].to_owned()), None, None]
+    );
+    assert_eq!(
+        values(&positions, &topic, 0, &[0]).await,
+        [None],
+        "the other partition is empty"
+    );
     assert_eq!(values(&positions, &topic, 1, &[]).await, []);
 }
 
@@ -43,17 +46,29 @@ async fn what_is_not_kept_or_was_taken_back_is_none() {
     let setup = Setup::new();
     let topic = setup.topic("past", 1).await;
     write(&setup.producer(), &topic, 0, &["a", "b", "c"]).await;
-    let mut producer = TransactionalProducer::start(&setup.connection, &setup.name("tx")).await.expect("start");
+    let mut producer = TransactionalProducer::start(&setup.connection, &setup.name("tx"))
+        .await
+        .expect("start");
     let transaction = producer.begin().await.expect("begin");
-    let sent = transaction.send(&Outgoing::new(&topic, 0, "k", "back".into())).await.expect("send");
+    let sent = transaction
+        .send(&Outgoing::new(&topic, 0, "k", "back".into()))
+        .await
+        .expect("send");
     sent.await.expect("ack");
     transaction.abort().await.expect("abort");
     write(&setup.producer(), &topic, 0, &["last"]).await;
-    setup.admin.delete_records(&[(TopicPartition::new(topic.as_str(), 0), 2)]).await.expect("deleted");
+    setup
+        .admin
+        .delete_records(&[(TopicPartition::new(topic.as_str(), 0), 2)])
+        .await
+        .expect("deleted");
     let positions = Positions::new(&setup.connection);
     let read = values(&positions, &topic, 0, &[0, 1, 2, 3, 4, 5]).await;
     // 3 was aborted, 4 is the transaction's marker.
-    assert_eq!(read, [None, None, Some("c".to_owned()), None, None, Some("last".to_owned())]);
+    assert_eq!(
+        read,
+        [None, None, Some("c".to_owned()), None, None, Some("last".to_owned())]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

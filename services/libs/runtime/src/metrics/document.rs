@@ -1,14 +1,14 @@
 //! docs/METRICS.md, made from the table.
 
 use super::shape::{Kind, LabelOf, Unit, Values};
-use super::table::METRICS;
+use super::table;
 use std::fmt::Write as _;
 
 /// docs/METRICS.md.
 pub(super) fn markdown() -> String {
     let mut text = String::from(INTRODUCTION);
     text.push_str("| metric | role | kind | unit | labels | what it says |\n|---|---|---|---|---|---|\n");
-    for metric in METRICS {
+    for metric in table::all() {
         let kind = match metric.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -25,7 +25,7 @@ pub(super) fn markdown() -> String {
             .expect("a String takes everything");
     }
     text.push_str("\n## Buckets\n\n| histogram | upper bounds, seconds |\n|---|---|\n");
-    for metric in METRICS {
+    for metric in table::all() {
         if let Kind::Histogram(buckets) = metric.kind {
             let bounds: Vec<String> = buckets.iter().map(f64::to_string).collect();
             writeln!(text, "| `{}` | {} |", metric.name, bounds.join(", ")).expect("a String takes everything");

@@ -1,6 +1,8 @@
 //! Every metric that Hookline has: name, kind, unit, labels with their values, and what it says. A metric that isn't here
 //! fails a test, and so does a label that could take any value: no tenant, endpoint or event is ever one.
 
+mod history;
+
 use super::shape::{LabelOf, Metric, Unit, among, counter, gauge, like, seconds};
 
 /// From a fast local receiver to the longest request timeout.
@@ -39,10 +41,13 @@ const API: &str = "api";
 const FANOUT: &str = "fanout";
 const DISPATCHER: &str = "dispatcher";
 const SCHEDULER: &str = "scheduler";
-const HISTORY: &str = "history";
 
 /// All of them, by role and name.
-pub const METRICS: &[Metric] = &[
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(history::METRICS)
+}
+
+const METRICS: &[Metric] = &[
     counter(
         ANY,
         "hookline_blocked_total",
@@ -350,48 +355,6 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Dedicated topics of deleted endpoints that were removed.",
     ),
-    seconds(
-        HISTORY,
-        "hookline_history_batch_seconds",
-        REQUEST_SEC,
-        "How long the database took for one batch of the log.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_history_damaged_total",
-        &[],
-        "Records of the log that could not be read, and that the history goes on without. Never 0 to be ignored.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_history_pruned_total",
-        &[],
-        "Rows taken out of the database because they were past their retention.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_history_records_total",
-        &[],
-        "Records of the log that were projected into the database.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_history_write_failures_total",
-        &[],
-        "Times that the database did not take a batch; it is tried again.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_job_deliveries_total",
-        &[],
-        "Deliveries sent again, or for the first time, by jobs that replay endpoints.",
-    ),
-    counter(
-        HISTORY,
-        "hookline_jobs_interrupted_total",
-        &[],
-        "Times that a job could not go on; it is taken up again.",
-    ),
 ];
 
 /// Names are the catalog's, not the event's: `mail.*` stands for all that begins so.
@@ -410,5 +373,5 @@ fn is_route(route: &str) -> bool {
 /// The metric of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|metric| metric.name == name)
+    all().find(|metric| metric.name == name)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 #[test]
 fn names_are_uniform_and_each_stands_once() {
     let mut names = BTreeSet::new();
-    for metric in METRICS {
+    for metric in table::all() {
         let name = metric.name;
         assert!(names.insert(name), "{name} stands twice");
         assert!(name.starts_with("hookline_"), "{name}");

@@ -5,7 +5,7 @@ mod exposition;
 
 use super::logs::unix_nanos;
 use crate::metrics::shape::{Kind, Metric, Unit};
-use crate::metrics::table::METRICS;
+use crate::metrics::table;
 use exposition::{Labels, Sample, samples};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -34,8 +34,7 @@ pub(super) fn points(rendered: &str, started_at: SystemTime, now: SystemTime) ->
     for sample in samples(rendered) {
         by_name.entry(sample.name).or_default().push(sample);
     }
-    METRICS
-        .iter()
+    table::all()
         .filter_map(|metric| exported(metric, &by_name, span))
         .collect()
 }

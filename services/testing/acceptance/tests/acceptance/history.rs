@@ -22,14 +22,19 @@ const ROLES: [&str; 2] = ["api", "history"];
 async fn what_became_of_each_delivery_is_told_and_why_others_have_none() {
     let options = Options::new("history").set("delivery.retry_schedule_sec", "[1]");
     let stage = Stage::set_with(options, &ROLES).await.expect("an installation");
-    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = stage
+        .installation
+        .serve("rest", &["fanout", "dispatcher", "scheduler"])
+        .await;
     let rest = rest.expect("ready");
     let good = stage.door("good", |_| ()).await.expect("an endpoint");
     let broken = stage.door("broken", |_| ()).await.expect("an endpoint");
     broken.hook.behave(Behaviour::always(Answer::status(503)));
     let paused = stage.door("paused", |endpoint| endpoint.status = "paused".into()).await;
     let paused = paused.expect("an endpoint");
-    let other = stage.door("other", |endpoint| endpoint.event_type_filters = vec!["ocr.*".into()]).await;
+    let other = stage
+        .door("other", |endpoint| endpoint.event_type_filters = vec!["ocr.*".into()])
+        .await;
     let other = other.expect("an endpoint");
     let asking = Asking::with_all_scopes(&stage).await;
 
@@ -39,33 +44,58 @@ async fn what_became_of_each_delivery_is_told_and_why_others_have_none() {
         let rows = asking.list(&[]).await;
         let count = |status: &str| rows.iter().filter(|row| row["status"] == status).count();
         let counts = (count("delivered"), count("failed"), count("pending"));
-        if counts == (3, 3, 3) { Ok(()) } else { Err(format!("{counts:?}")) }
+        if counts == (3, 3, 3) {
+            Ok(())
+        } else {
+            Err(format!("{counts:?}"))
+        }
     })
     .await
     .expect("the history says so");
 
     // By every filter.
-    assert_eq!(asking.list(&["--endpoint", &broken.id, "--status", "failed"]).await.len(), 3);
+    assert_eq!(
+        asking
+            .list(&["--endpoint", &broken.id, "--status", "failed"])
+            .await
+            .len(),
+        3
+    );
     assert_eq!(asking.list(&["--event", &ids[0]]).await.len(), 3);
-    assert_eq!(asking.list(&["--event-type", TYPE, "--status", "pending"]).await.len(), 3);
+    assert_eq!(
+        asking.list(&["--event-type", TYPE, "--status", "pending"]).await.len(),
+        3
+    );
     assert_eq!(asking.list(&["--since", "1h", "--limit", "2"]).await.len(), 2);
     assert!(asking.list(&["--until", "1h"]).await.is_empty());
 
     // In full: the payload, every attempt, and what was answered.
     let row = &asking.list(&["--endpoint", &broken.id, "--event", &ids[0]]).await[0];
-    assert_eq!((&row["reason"], &row["attemptCount"]), (&json!("retries_exhausted"), &json!(2)));
+    assert_eq!(
+        (&row["reason"], &row["attemptCount"]),
+        (&json!("retries_exhausted"), &json!(2))
+    );
     let shown = asking.json(&["delivery", "show", id_of(row)]).await["delivery"].take();
     assert_eq!(shown["payload"]["objectId"], json!(ids[0]));
     let attempts = shown["attempts"].as_array().expect("a list");
-    let triggers: Vec<_> = attempts.iter().map(|attempt| attempt["trigger"].as_str().expect("a text")).collect();
+    let triggers: Vec<_> = attempts
+        .iter()
+        .map(|attempt| attempt["trigger"].as_str().expect("a text"))
+        .collect();
     assert_eq!(triggers, ["event", "retry"]);
-    assert!(attempts.iter().all(|attempt| attempt["statusCode"] == 503), "{attempts:?}");
+    assert!(
+        attempts.iter().all(|attempt| attempt["statusCode"] == 503),
+        "{attempts:?}"
+    );
 
     // Why not.
     let event = asking.json(&["event", "show", &ids[1]]).await;
     assert_eq!(event["matched"].as_array().map(Vec::len), Some(3));
     let not = event["notMatched"].as_array().expect("a list");
-    assert_eq!((not.len(), &not[0]["endpointId"], &not[0]["reason"]), (1, &json!(other.id), &json!("filters")));
+    assert_eq!(
+        (not.len(), &not[0]["endpointId"], &not[0]["reason"]),
+        (1, &json!(other.id), &json!("filters"))
+    );
 
     once_more(&stage, &asking, &good, &broken, &paused, &ids).await;
     strangers(&stage, &asking, id_of(row), &good.id, &ids[0]).await;
@@ -86,10 +116,18 @@ async fn once_more(
     paused: &acceptance::Door,
     ids: &[String],
 ) {
-    let delivered = asking.list(&["--endpoint", &good.id, "--event", &ids[0]]).await.remove(0);
+    let delivered = asking
+        .list(&["--endpoint", &good.id, "--event", &ids[0]])
+        .await
+        .remove(0);
     let payload = json!({"vaultId": "vault_1", "objectId": "another"}).to_string();
-    let replayed = asking.json(&["delivery", "replay", id_of(&delivered), "--payload", &payload]).await;
-    assert_eq!((&replayed["delivery"]["status"], &replayed["delivery"]["replayCount"]), (&json!("pending"), &json!(1)));
+    let replayed = asking
+        .json(&["delivery", "replay", id_of(&delivered), "--payload", &payload])
+        .await;
+    assert_eq!(
+        (&replayed["delivery"]["status"], &replayed["delivery"]["replayCount"]),
+        (&json!("pending"), &json!(1))
+    );
     let row = asking.becomes(id_of(&delivered), "delivered", 2).await;
     assert_eq!(row["attempts"][1]["trigger"], json!("replay"));
     let sent = good.hook.requests();
@@ -97,31 +135,62 @@ async fn once_more(
     assert!(last.replay && last.delivery_id == id_of(&delivered), "{last:?}");
 
     broken.hook.behave(Behaviour::always(Answer::status(200)));
-    let dead = asking.list(&["--endpoint", &broken.id, "--event", &ids[0]]).await.remove(0);
+    let dead = asking
+        .list(&["--endpoint", &broken.id, "--event", &ids[0]])
+        .await
+        .remove(0);
     asking.json(&["delivery", "replay", id_of(&dead)]).await;
     asking.becomes(id_of(&dead), "delivered", 3).await;
-    let letters = stage.installation.hookline_json(&["dlq", "list"]).await.expect("a list");
+    let letters = stage
+        .installation
+        .hookline_json(&["dlq", "list"])
+        .await
+        .expect("a list");
     assert_eq!(letters.as_array().map(Vec::len), Some(2), "the third was taken away");
 
     let waiting = asking.list(&["--endpoint", &paused.id]).await.remove(0);
     let refused = asking.refused(&["delivery", "replay", id_of(&waiting)]).await;
     assert!(refused.contains("CONFLICT") && refused.contains("pending"), "{refused}");
-    stage.direct.change(&broken.id, |endpoint| endpoint.status = "disabled".into()).await.expect("changed");
+    stage
+        .direct
+        .change(&broken.id, |endpoint| endpoint.status = "disabled".into())
+        .await
+        .expect("changed");
     let refused = asking.refused(&["delivery", "replay", id_of(&dead)]).await;
-    assert!(refused.contains("CONFLICT") && refused.contains("is disabled"), "{refused}");
+    assert!(
+        refused.contains("CONFLICT") && refused.contains("is disabled"),
+        "{refused}"
+    );
     stage.direct.delete(&broken.id).await.expect("deleted");
-    assert_eq!(asking.list(&["--endpoint", &broken.id]).await.len(), 3, "its history stays");
+    assert_eq!(
+        asking.list(&["--endpoint", &broken.id]).await.len(),
+        3,
+        "its history stays"
+    );
     let refused = asking.refused(&["delivery", "replay", id_of(&dead)]).await;
-    assert!(refused.contains("CONFLICT") && refused.contains("was deleted"), "{refused}");
+    assert!(
+        refused.contains("CONFLICT") && refused.contains("was deleted"),
+        "{refused}"
+    );
 
     let endpoint = asking.json(&["endpoint", "get", &good.id]).await["endpoint"].take();
-    assert_eq!((&endpoint["stats"]["delivered"], &endpoint["stats"]["failed"]), (&json!(3), &json!(0)));
-    assert!(endpoint["lastSuccessAt"].is_string() && endpoint["stats"]["p95Ms"].is_number(), "{endpoint}");
+    assert_eq!(
+        (&endpoint["stats"]["delivered"], &endpoint["stats"]["failed"]),
+        (&json!(3), &json!(0))
+    );
+    assert!(
+        endpoint["lastSuccessAt"].is_string() && endpoint["stats"]["p95Ms"].is_number(),
+        "{endpoint}"
+    );
 }
 
 /// Invariant 6: of another tenant nothing is there; and a key without an endpoint's scopes reads no payload of it.
 async fn strangers(stage: &Stage, asking: &Asking<'_>, delivery: &str, endpoint: &str, event: &str) {
-    let tenant = stage.direct.tenant("Other", &["platform"], |_| ()).await.expect("a tenant");
+    let tenant = stage
+        .direct
+        .tenant("Other", &["platform"], |_| ())
+        .await
+        .expect("a tenant");
     let stranger = Asking::of(stage, &tenant, &harness::ALL_SCOPES).await;
     assert!(stranger.list(&[]).await.is_empty());
     for arguments in [
@@ -136,7 +205,11 @@ async fn strangers(stage: &Stage, asking: &Asking<'_>, delivery: &str, endpoint:
     }
     let narrow = Asking::of(stage, &stage.tenant, &["webhooks"]).await;
     assert_eq!(narrow.list(&[]).await.len(), asking.list(&[]).await.len());
-    for arguments in [["delivery", "show", delivery], ["delivery", "replay", delivery], ["event", "show", event]] {
+    for arguments in [
+        ["delivery", "show", delivery],
+        ["delivery", "replay", delivery],
+        ["event", "show", event],
+    ] {
         let refused = narrow.refused(&arguments).await;
         assert!(refused.contains("PERMISSION_DENIED"), "{arguments:?}: {refused}");
     }
@@ -154,7 +227,10 @@ async fn an_api_without_history_says_so_on_these_routes_alone() {
         &["endpoint", "replay", &door.id],
     ] {
         let refused = asking.refused(arguments).await;
-        assert!(refused.contains("UNAVAILABLE") && refused.contains("history"), "{arguments:?}: {refused}");
+        assert!(
+            refused.contains("UNAVAILABLE") && refused.contains("history"),
+            "{arguments:?}: {refused}"
+        );
     }
     let endpoint = asking.json(&["endpoint", "get", &door.id]).await;
     assert_eq!(endpoint["endpoint"]["stats"]["delivered"], json!(0));

@@ -12,7 +12,10 @@ async fn the_published_python_client_works_unchanged() {
     let options = Options::new("client").set("delivery.retry_schedule_sec", "[]");
     let stage = Stage::set_with(options, &["api", "history"]).await;
     let stage = stage.expect("an installation");
-    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = stage
+        .installation
+        .serve("rest", &["fanout", "dispatcher", "scheduler"])
+        .await;
     let rest = rest.expect("ready");
     let python = making.await.expect("it doesn't panic").expect("Python");
     let key = stage.direct.key(&stage.tenant, &ALL_SCOPES).await.expect("a key");

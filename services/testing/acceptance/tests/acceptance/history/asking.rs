@@ -41,7 +41,10 @@ impl<'s> Asking<'s> {
 
     async fn run(&self, arguments: &[&str]) -> (bool, String, String) {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--output", "json"]).collect();
-        let extra = [("HOOKLINE_URL", self.url.as_str()), ("HOOKLINE_API_KEY", self.key.as_str())];
+        let extra = [
+            ("HOOKLINE_URL", self.url.as_str()),
+            ("HOOKLINE_API_KEY", self.key.as_str()),
+        ];
         let output = self.stage.installation.run(&arguments, &extra).await.expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.success(), text(output.stdout), text(output.stderr))
@@ -49,7 +52,11 @@ impl<'s> Asking<'s> {
 
     /// `delivery list` with these flags.
     pub(super) async fn list(&self, flags: &[&str]) -> Vec<Value> {
-        let limit: &[&str] = if flags.contains(&"--limit") { &[] } else { &["--limit", "100000"] };
+        let limit: &[&str] = if flags.contains(&"--limit") {
+            &[]
+        } else {
+            &["--limit", "100000"]
+        };
         let arguments: Vec<&str> = ["delivery", "list"].iter().chain(flags).chain(limit).copied().collect();
         match self.json(&arguments).await {
             Value::Array(rows) => rows,

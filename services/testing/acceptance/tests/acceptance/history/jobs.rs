@@ -37,7 +37,10 @@ async fn invariant_1_a_job_that_is_killed_at_every_point_sends_each_delivery_onc
         .set("delivery.retry_schedule_sec", "[]")
         .set("kafka.instance_id", "only");
     let mut stage = Stage::set_with(options, &ROLES).await.expect("an installation");
-    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = stage
+        .installation
+        .serve("rest", &["fanout", "dispatcher", "scheduler"])
+        .await;
     let rest = rest.expect("ready");
     let door = stage.door("door", |_| ()).await.expect("an endpoint");
     door.hook.behave(Behaviour::always(Answer::status(500)));
@@ -47,20 +50,40 @@ async fn invariant_1_a_job_that_is_killed_at_every_point_sends_each_delivery_onc
         count(&asking, &["--status", "failed"], EVENTS).await;
         let dry = ["endpoint", "replay", &door.id, "--dry-run"];
         let counted = asking.json(&dry).await["job"].take();
-        assert_eq!((&counted["total"], &counted["done"], &counted["status"]), (&json!(EVENTS), &json!(0), &json!("done")));
+        assert_eq!(
+            (&counted["total"], &counted["done"], &counted["status"]),
+            (&json!(EVENTS), &json!(0), &json!("done"))
+        );
         door.hook.behave(Behaviour::always(Answer::status(200)));
     }
-    let key = stage.direct.key(&stage.tenant, &harness::ALL_SCOPES).await.expect("a key");
+    let key = stage
+        .direct
+        .key(&stage.tenant, &harness::ALL_SCOPES)
+        .await
+        .expect("a key");
     stage.api.terminate().await.expect("ends in order");
     let points = chaos::crash_points::REPLAY.iter().chain(chaos::crash_points::HISTORY);
     let mut made: Option<String> = None;
     for point in points {
-        stage.api.restart(&[("HOOKLINE_CRASH_AT", point)]).await.expect("it starts again");
+        stage
+            .api
+            .restart(&[("HOOKLINE_CRASH_AT", point)])
+            .await
+            .expect("it starts again");
         if made.is_none() {
             made = Some(make_job(&stage, &key, &door.id).await);
         }
-        let status = stage.api.end().await.unwrap_or_else(|error| panic!("at {point}: {error:#}"));
-        assert_eq!(status.signal(), Some(9), "at {point}: {status}\n{}", stage.api.log_tail());
+        let status = stage
+            .api
+            .end()
+            .await
+            .unwrap_or_else(|error| panic!("at {point}: {error:#}"));
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "at {point}: {status}\n{}",
+            stage.api.log_tail()
+        );
     }
     stage.api.restart(&[]).await.expect("it starts again");
 
@@ -76,7 +99,11 @@ async fn invariant_1_a_job_that_is_killed_at_every_point_sends_each_delivery_onc
     let rows = asking.list(&[]).await;
     assert!(rows.iter().all(|row| row["replayCount"] == 1), "each was replayed once");
     assert_eq!(stage.flaws(&[&door]), (0, 0), "came again, badly signed");
-    let letters = stage.installation.hookline_json(&["dlq", "list"]).await.expect("a list");
+    let letters = stage
+        .installation
+        .hookline_json(&["dlq", "list"])
+        .await
+        .expect("a list");
     assert_eq!(letters, json!([]), "no dead letter is left");
     stage.strike(vec![rest]).await.expect("ends in order");
 }
@@ -84,8 +111,16 @@ async fn invariant_1_a_job_that_is_killed_at_every_point_sends_each_delivery_onc
 /// Over the API itself: the process may die while the command line waits for the job's end.
 async fn make_job(stage: &Stage, key: &str, endpoint: &str) -> String {
     let url = format!("{}/webhooks/v1/endpoints/{endpoint}/replay", stage.api.api_url());
-    let http = reqwest::Client::builder().no_proxy().build().expect("nothing is asked of TLS");
-    let asked = http.post(url).bearer_auth(key).header("idempotency-key", "the-job").send().await;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("nothing is asked of TLS");
+    let asked = http
+        .post(url)
+        .bearer_auth(key)
+        .header("idempotency-key", "the-job")
+        .send()
+        .await;
     let answer = asked.expect("it answers before the job begins");
     assert_eq!(answer.status(), 202);
     let body: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
@@ -96,7 +131,10 @@ async fn make_job(stage: &Stage, key: &str, endpoint: &str) -> String {
 async fn what_an_endpoint_missed_is_sent_to_it_and_a_job_is_cancelled() {
     let options = Options::new("missing").set("delivery.retry_schedule_sec", "[]");
     let stage = Stage::set_with(options, &ROLES).await.expect("an installation");
-    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = stage
+        .installation
+        .serve("rest", &["fanout", "dispatcher", "scheduler"])
+        .await;
     let rest = rest.expect("ready");
     let early = stage.door("early", |_| ()).await.expect("an endpoint");
     let asking = Asking::with_all_scopes(&stage).await;
@@ -105,35 +143,55 @@ async fn what_an_endpoint_missed_is_sent_to_it_and_a_job_is_cancelled() {
 
     // Made too late, and one whose filters never named the type.
     let late = stage.door("late", |_| ()).await.expect("an endpoint");
-    let other = stage.door("other", |endpoint| endpoint.event_type_filters = vec!["ocr.*".into()]).await;
+    let other = stage
+        .door("other", |endpoint| endpoint.event_type_filters = vec!["ocr.*".into()])
+        .await;
     let other = other.expect("an endpoint");
     let why = asking.json(&["event", "show", &ids[0]]).await;
     let reason = |endpoint: &Door| {
         let not = why["notMatched"].as_array().expect("a list");
-        not.iter().find(|of| of["endpointId"] == json!(endpoint.id)).map(|of| of["reason"].clone())
+        not.iter()
+            .find(|of| of["endpointId"] == json!(endpoint.id))
+            .map(|of| of["reason"].clone())
     };
     assert_eq!(reason(&other), Some(json!("filters")));
     // Within the tolerance of clocks it would match now.
     assert!(reason(&late).is_some_and(|reason| reason == "matches_now" || reason == "created_later"));
 
-    let nothing = asking.json(&["endpoint", "replay", &other.id, "--only", "missing"]).await;
+    let nothing = asking
+        .json(&["endpoint", "replay", &other.id, "--only", "missing"])
+        .await;
     assert_eq!(nothing["job"]["total"], json!(0), "{nothing}");
-    let sent = asking.json(&["endpoint", "replay", &late.id, "--only", "missing"]).await;
-    assert_eq!((&sent["job"]["total"], &sent["job"]["done"]), (&json!(60), &json!(60)), "{sent}");
+    let sent = asking
+        .json(&["endpoint", "replay", &late.id, "--only", "missing"])
+        .await;
+    assert_eq!(
+        (&sent["job"]["total"], &sent["job"]["done"]),
+        (&json!(60), &json!(60)),
+        "{sent}"
+    );
     stage.arrive(&ids, &[&late]).await.expect("what it missed arrives");
     count(&asking, &["--endpoint", &late.id, "--status", "delivered"], 60).await;
     let requests = late.hook.requests();
     assert!(requests.iter().all(|request| !request.replay), "it is the first time");
-    let again = asking.json(&["endpoint", "replay", &late.id, "--only", "missing"]).await;
+    let again = asking
+        .json(&["endpoint", "replay", &late.id, "--only", "missing"])
+        .await;
     assert_eq!(again["job"]["total"], json!(0), "nothing is missing any more");
 
     // All of it, slowly, and cancelled on the way.
-    let slow = ["endpoint", "replay", &early.id, "--only", "all", "--rate", "4", "--detach"];
+    let slow = [
+        "endpoint", "replay", &early.id, "--only", "all", "--rate", "4", "--detach",
+    ];
     let made = asking.json(&slow).await["job"].take();
     let id = id_of(&made);
     until("it has begun", PATIENCE, async || {
         let shown = job(&asking, id).await;
-        if shown["done"].as_i64() > Some(0) { Ok(()) } else { Err(shown.to_string()) }
+        if shown["done"].as_i64() > Some(0) {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        }
     })
     .await
     .expect("it sends");
@@ -141,7 +199,11 @@ async fn what_an_endpoint_missed_is_sent_to_it_and_a_job_is_cancelled() {
     assert_eq!(cancelled["status"], json!("cancelled"));
     let again = asking.json(&["job", "cancel", id]).await["job"].take();
     assert_eq!(again["status"], json!("cancelled"), "it stays as it ended");
-    let stranger = stage.direct.tenant("Other", &["platform"], |_| ()).await.expect("a tenant");
+    let stranger = stage
+        .direct
+        .tenant("Other", &["platform"], |_| ())
+        .await
+        .expect("a tenant");
     let stranger = Asking::of(&stage, &stranger, &harness::ALL_SCOPES).await;
     for command in ["show", "cancel"] {
         let refused = stranger.refused(&["job", command, id]).await;
@@ -151,7 +213,11 @@ async fn what_an_endpoint_missed_is_sent_to_it_and_a_job_is_cancelled() {
         let rows = asking.list(&["--endpoint", &early.id]).await;
         let replayed = rows.iter().filter(|row| row["replayCount"] == 1).count();
         let settled = rows.iter().all(|row| row["status"] == "delivered");
-        if settled && (1..60).contains(&replayed) { Ok(()) } else { Err(format!("{replayed} of 60")) }
+        if settled && (1..60).contains(&replayed) {
+            Ok(())
+        } else {
+            Err(format!("{replayed} of 60"))
+        }
     })
     .await
     .expect("it ended on the way");

@@ -13,7 +13,10 @@ const EVENTS: usize = 120;
 async fn a_lost_database_is_made_again_with_the_same_rows_in_sqlite_and_in_postgres() {
     let options = Options::new("rebuild").set("delivery.retry_schedule_sec", "[1]");
     let mut stage = Stage::set_with(options, &ROLES).await.expect("an installation");
-    let rest = stage.installation.serve("rest", &["fanout", "dispatcher", "scheduler"]).await;
+    let rest = stage
+        .installation
+        .serve("rest", &["fanout", "dispatcher", "scheduler"])
+        .await;
     let mut rest = rest.expect("ready");
     let good = stage.door("good", |_| ()).await.expect("an endpoint");
     let broken = stage.door("broken", |_| ()).await.expect("an endpoint");
