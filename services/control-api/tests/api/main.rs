@@ -10,6 +10,7 @@ mod hostile;
 mod idempotency;
 mod keys;
 mod pages;
+mod repeats;
 mod replicas;
 mod role;
 mod settings;
