@@ -4,6 +4,7 @@ use crate::{
     Options,
     auth::OperatorKey,
     error::ApiError,
+    health::Unhealthy,
     native::{events::ingest::Ingest, test_send::Tester},
     rate::RateLimits,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub rates: RateLimits,
     pub ingest: Ingest,
     pub tester: Tester,
+    pub unhealthy: Unhealthy,
     /// One import at a time: it is held whole.
     pub imports: Semaphore,
     catalogs: Mutex<CachedCatalogs>,
@@ -55,6 +57,7 @@ impl Api {
             rates: RateLimits::new(options.rate),
             ingest,
             tester,
+            unhealthy: Unhealthy::default(),
             imports: Semaphore::new(1),
             catalogs: Mutex::default(),
         }))

@@ -6,6 +6,7 @@ mod endpoints;
 mod event_types;
 mod events;
 mod headers;
+mod health;
 mod hostile;
 mod idempotency;
 mod keys;

@@ -15,6 +15,8 @@ mod draining;
 mod egress;
 #[path = "acceptance/endpoint_states.rs"]
 mod endpoint_states;
+#[path = "acceptance/failures_shown.rs"]
+mod failures_shown;
 #[path = "acceptance/isolation.rs"]
 mod isolation;
 #[path = "acceptance/late_letters.rs"]
