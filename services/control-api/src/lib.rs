@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod endpoints;
 mod error;
+mod head;
 mod health;
 mod native;
 mod notes;
