@@ -5,7 +5,7 @@ use crate::{
     answer::Answer,
     auth::{ForTenant, Scopes},
     error::ApiError,
-    once::{Once, Tried},
+    once::{Once, TRIES, Tried},
     precondition::IfMatch,
     state::Api,
 };
@@ -14,11 +14,6 @@ use ledger::{Entity, Versioned, View, entities};
 use runtime::clock::now_ms;
 use schemas::{Endpoint, Tenant};
 use signing::SigningSecret;
-
-/// Tries while others change the same endpoint.
-const TRIES: usize = 30;
-/// What no endpoint is at.
-const NO_VERSION: i64 = i64::MAX;
 
 /// A new endpoint as it is wanted.
 pub(crate) struct New {
@@ -89,6 +84,17 @@ impl Api {
         new: New,
         answer: impl FnOnce(&Endpoint, &str) -> Result<Answer, ApiError>,
     ) -> Result<Answer, ApiError> {
+        let made = self.try_to_create(caller, once, new, answer).await;
+        self.as_first_answered(once, made).await
+    }
+
+    async fn try_to_create(
+        &self,
+        caller: &ForTenant,
+        once: &Once,
+        new: New,
+        answer: impl FnOnce(&Endpoint, &str) -> Result<Answer, ApiError>,
+    ) -> Result<Answer, ApiError> {
         let mut endpoint = entities::new_endpoint(&caller.tenant.id, "", Vec::new(), now_ms());
         endpoint.required_scopes = self.scopes_to_make_with(caller);
         let mut settings = new.settings;
@@ -116,29 +122,35 @@ impl Api {
         change: impl Fn(&View, &Endpoint) -> Result<Endpoint, ApiError>,
         answer: impl Fn(&Endpoint, i64) -> Result<Answer, ApiError>,
     ) -> Result<Answer, ApiError> {
+        let changed = self.try_to_change(caller, id, if_match, once, change, answer).await;
+        self.as_first_answered(once, changed).await
+    }
+
+    async fn try_to_change(
+        &self,
+        caller: &ForTenant,
+        id: &str,
+        if_match: &IfMatch,
+        once: &Once,
+        change: impl Fn(&View, &Endpoint) -> Result<Endpoint, ApiError>,
+        answer: impl Fn(&Endpoint, i64) -> Result<Answer, ApiError>,
+    ) -> Result<Answer, ApiError> {
         let mut view = caller.view.clone();
         for nth in 0..TRIES {
             let found = find(&view, &caller.tenant, id)?;
             caller.require_scopes_of(found)?;
-            let stale = if_match.check(found.version).err();
-            let expected = match &stale {
-                None => found.version,
-                // What made it stale may have been this very request: then the clerk knows its answer.
-                Some(_) if once.is_keyed() => NO_VERSION,
-                Some(stale) => return Err(stale.clone()),
-            };
+            if_match.check(found.version)?;
             let mut changed = change(&view, found)?;
-            if changed == *found.entity {
-                return stale.map_or_else(|| answer(found, found.version), Err);
+            // A keyed one is asked for all the same: its answer must be kept.
+            if changed == *found.entity && !once.is_keyed() {
+                return answer(found, found.version);
             }
             changed.updated_at_ms = now_ms();
             let answer = answer(&changed, found.version + 1)?;
-            match self.put(once, nth, Entity::from(changed), expected, answer).await? {
+            let tried = self.put(once, nth, Entity::from(changed), found.version, answer);
+            match tried.await? {
                 Tried::Answered(answer) => return Ok(answer),
-                Tried::Conflict => match stale {
-                    Some(stale) => return Err(stale),
-                    None => view = self.fresh().await?,
-                },
+                Tried::Conflict => view = self.fresh().await?,
             }
         }
         Err(ApiError::conflict(

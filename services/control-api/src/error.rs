@@ -27,6 +27,7 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     RateLimitExceeded,
+    HeadersTooLarge,
     Unavailable,
     /// A defect of Hookline: nothing that a caller sends makes one.
     Internal,
@@ -34,7 +35,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Each has a page, `docs/errors/<CODE>.md`.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::AuthInvalid,
         Self::PermissionDenied,
@@ -46,6 +47,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::RateLimitExceeded,
+        Self::HeadersTooLarge,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -64,6 +66,7 @@ impl Code {
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+            Self::HeadersTooLarge => "HEADERS_TOO_LARGE",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -85,6 +88,7 @@ impl Code {
             Self::PayloadTooLarge => "the body is larger than this route takes",
             Self::UnsupportedMediaType => "the body's content type is not one that this route takes",
             Self::RateLimitExceeded => "too many requests; `Retry-After` says when to try again",
+            Self::HeadersTooLarge => "the request line and the headers are more than is taken",
             Self::Unavailable => {
                 "Kafka or the clerk can't be asked at the moment; `Retry-After` says when to try again"
             }
@@ -105,6 +109,7 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

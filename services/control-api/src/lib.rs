@@ -1,8 +1,9 @@
 //! Role `api`: the HTTP API, and the clerk or a candidate for its office.
 //!
 //! `native` and `tenant_api` are the two APIs that tenants use, over the same ledger; `auth`, `body`, `query`, `once` and
-//! `precondition` are what their routes take requests by; `endpoints` is what both do. Ready means: the ledger's end was
-//! read just now, and a clerk has founded the installation, whichever process that is.
+//! `precondition` are what their routes take requests by; `endpoints` is what both do, `health` how those that fail are
+//! doing. Ready means: the ledger's end was read just now, and a clerk has founded the installation, whichever process that
+//! is.
 //!
 //! Deliberately not here: how changes are decided (`ledger`), what may be set on an endpoint (`endpoint-settings`), and the
 //! admin listener (`runtime`).
@@ -13,6 +14,8 @@ mod auth;
 mod body;
 mod endpoints;
 mod error;
+mod head;
+mod health;
 mod history;
 mod native;
 mod notes;

@@ -64,6 +64,9 @@ struct Kept {
     answer: Answer,
 }
 
+/// Tries of one change while others change the same thing, each under a request id of its own.
+pub(crate) const TRIES: usize = 30;
+
 /// What became of one try.
 pub(crate) enum Tried {
     Answered(Answer),
@@ -166,11 +169,50 @@ impl Api {
             Some(sealed) if once.is_keyed => once.open(&self.keyring, &sealed)?,
             _ => answer,
         };
-        match decided.result {
-            Ok(_) => Ok(Tried::Answered(answer)),
-            Err(WriteError::Conflict { .. }) => Ok(Tried::Conflict),
-            Err(error) => Err(error.into()),
+        tried(decided.result, answer)
+    }
+
+    /// What to answer when this was tried, and came to `result`. A refusal of what may be a repeat rests on how things are
+    /// now: when the clerk knows the request, the first one's answer stands, whatever happened to the endpoint, the
+    /// catalogs or the limits since. When it doesn't, nothing of the refusal is remembered, and the request may be sent
+    /// again once it is mended.
+    pub(crate) async fn as_first_answered(
+        &self,
+        once: &Once,
+        result: Result<Answer, ApiError>,
+    ) -> Result<Answer, ApiError> {
+        match result {
+            Err(refusal) if once.is_keyed && refusal.code.status().is_client_error() => {
+                self.first_answer(once).await?.ok_or(refusal)
+            }
+            result => result,
         }
+    }
+
+    /// Goes through the tries as the first request did.
+    async fn first_answer(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
+        for nth in 0..TRIES {
+            let Some(decided) = self.writer.recall(&once.request_id(nth)).await? else {
+                return Ok(None);
+            };
+            // Without an answer it is none of ours: a clerk of an older version refuses to be asked.
+            let Some(sealed) = decided.answer else {
+                return Ok(None);
+            };
+            let answer = once.open(&self.keyring, &sealed)?;
+            if let Tried::Answered(answer) = tried(decided.result, answer)? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn tried(result: Result<i64, WriteError>, answer: Answer) -> Result<Tried, ApiError> {
+    match result {
+        Ok(_) => Ok(Tried::Answered(answer)),
+        Err(WriteError::Conflict { .. }) => Ok(Tried::Conflict),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     admin,
     error::{ApiError, Code},
-    native,
+    head, native,
     observe::observe,
     openapi,
     state::Api,
@@ -15,6 +15,7 @@ pub(crate) fn router(api: Api) -> Router {
     routes()
         // Each route's extractor has its own limit.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(head::bound))
         .layer(middleware::from_fn(observe))
         .with_state(api)
 }

@@ -1,5 +1,6 @@
 //! The listener: HTTP/1.1 with bounds on connections, headers and waiting, and an orderly end.
 
+use crate::head;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -16,9 +17,6 @@ use tokio_util::task::TaskTracker;
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 2048;
-const MAX_HEADERS: usize = 64;
-/// Request line and headers together.
-const MAX_HEAD_BYTES: usize = 32 << 10;
 /// For the whole head of a request, also the next one on a connection that is kept open.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long requests under way may take to end after the shutdown: longer than the clerk takes to decide.
@@ -83,8 +81,8 @@ async fn connection(stream: TcpStream, routes: Router, shutdown: CancellationTok
     server
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_BYTES);
+        .max_headers(head::PARSED_HEADERS)
+        .max_buf_size(head::PARSED_BYTES);
     let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)));
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

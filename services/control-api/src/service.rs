@@ -1,7 +1,7 @@
 //! The role's life: the listener, the clerk, and whether it is ready.
 
 use crate::{
-    Options,
+    Options, health,
     history::History,
     native::{events::ingest::Ingest, test_send::Tester},
     router::router,
@@ -103,6 +103,7 @@ impl Service {
                 .map(|store| History::new(connection, store)),
         };
         let api = Api::new(&self.options, ledger.clone(), writer, parts);
+        let lanes = self.options.clerk.topics.lanes;
         // The clerk goes last: requests that are under way may need it.
         let stop_clerk = CancellationToken::new();
         let clerk = Clerk::run(connection, &ledger, self.options.clerk.clone(), stop_clerk.clone());
@@ -116,6 +117,7 @@ impl Service {
             never = serving => never,
             never = watch(&ledger, &kafka, &installed) => match never {},
             never = forget_idle_keys(&api) => match never {},
+            never = health::follow(connection, &ledger, lanes, &api.unhealthy) => match never {},
         };
         kafka.store(false, Ordering::Release);
         installed.store(false, Ordering::Release);

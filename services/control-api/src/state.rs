@@ -4,6 +4,7 @@ use crate::{
     Options,
     auth::OperatorKey,
     error::ApiError,
+    health::Unhealthy,
     history::History,
     native::{events::ingest::Ingest, test_send::Tester},
     rate::RateLimits,
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub ingest: Ingest,
     pub tester: Tester,
     history: Option<History>,
+    pub unhealthy: Unhealthy,
     /// One import at a time: it is held whole.
     pub imports: Semaphore,
     catalogs: Mutex<CachedCatalogs>,
@@ -71,6 +73,7 @@ impl Api {
             ingest,
             tester,
             history,
+            unhealthy: Unhealthy::default(),
             imports: Semaphore::new(1),
             catalogs: Mutex::default(),
         }))

@@ -111,14 +111,18 @@ pub(crate) async fn create(
     idempotency_key: IdempotencyKey,
     body: Json<NewKey>,
 ) -> Result<Answer, ApiError> {
-    find(&operator.view, &tenant)?;
     let route = format!("POST /admin/v1/tenants/{tenant}/keys");
     let once = Once::new(idempotency_key, SCOPE, &route, body.sha256);
+    let made = try_to_create(&api, &operator.view, &tenant, &once, body.value).await;
+    api.as_first_answered(&once, made).await
+}
+
+async fn try_to_create(api: &Api, view: &View, tenant: &str, once: &Once, wanted: NewKey) -> Result<Answer, ApiError> {
+    find(view, tenant)?;
     let now_ms = now_ms();
-    let wanted = body.value;
-    let scopes = known(&api, &operator.view, wanted.scopes)?;
+    let scopes = known(api, view, wanted.scopes)?;
     let expires_at_ms = wanted.expires_at.map(|text| later(&text, now_ms)).transpose()?;
-    let (key, plain) = entities::new_api_key(&tenant, scopes, expires_at_ms, now_ms);
+    let (key, plain) = entities::new_api_key(tenant, scopes, expires_at_ms, now_ms);
     let shown = KeyMade {
         shown: KeyShown::new(&key),
         key: plain,
@@ -126,7 +130,7 @@ pub(crate) async fn create(
     let answer = Answer::json(StatusCode::CREATED, &shown);
     let entity = Entity::from(key);
     check(&entity)?;
-    match api.put(&once, 0, entity, 0, answer).await? {
+    match api.put(once, 0, entity, 0, answer).await? {
         Tried::Answered(answer) => Ok(answer),
         Tried::Conflict => Err(ApiError::conflict("a key of this id exists already")),
     }

@@ -97,6 +97,7 @@ fn refusals(method: &str, operation: &Value) -> Vec<Code> {
         // Also a tenant that the operator wants to act for and that doesn't exist.
         Code::NotFound,
         Code::RateLimitExceeded,
+        Code::HeadersTooLarge,
         Code::Unavailable,
     ];
     if operation.get("requestBody").is_some() {

@@ -24,7 +24,16 @@ impl Names {
             .replace("{theirs}", &self.theirs)
             .replace("{expired}", &self.expired)
             .replace("{no_scope}", &self.no_scope)
+            .replace("{33k}", &"x".repeat(33 << 10))
+            .replace("{300k}", &"x".repeat(300 << 10))
+            .replace("{70 headers}", &many(70))
+            .replace("{300 headers}", &many(300))
     }
+}
+
+fn many(count: usize) -> String {
+    let headers: Vec<String> = (0..count).map(|n| format!("x-{n}: 1")).collect();
+    headers.join("|")
 }
 
 async fn names(world: &World) -> Result<Names> {
@@ -44,7 +53,7 @@ async fn names(world: &World) -> Result<Names> {
 fn request(row: &Row, names: &Names, key: &str) -> Vec<u8> {
     let mut head = format!(
         "{} {} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n",
-        row.method,
+        names.fill(row.method),
         names.fill(row.path)
     );
     let headers = names.fill(row.headers);

@@ -8,6 +8,7 @@ mod decide;
 mod decided;
 mod notice;
 mod ownership;
+pub(crate) mod recall;
 
 use crate::{Error, Ledger};
 use kafka_log::{Connection, Membership, MembershipOptions, Ownership, TopicPartition, topics::TopicSettings};

@@ -1,6 +1,6 @@
 //! Asks the clerk for changes, and waits until they are decided and visible here.
 
-use crate::{Entity, Error, Kind, Ledger, WriteError, outcomes::Outcomes, rules};
+use crate::{Entity, Error, Kind, Ledger, WriteError, clerk::recall, outcomes::Outcomes, rules};
 use kafka_log::{Connection, Outgoing, Producer};
 use schemas::{
     LedgerOutcome, LedgerRequest, SchemaEntry,
@@ -92,6 +92,20 @@ impl Writer {
         self.ask(request).await
     }
 
+    /// What was decided under a request id, of all that was asked for before this call; None when nothing was, as far as the
+    /// clerk remembers. Asking leaves nothing behind: the id stays free for a change.
+    ///
+    /// # Errors
+    /// When it can't be known.
+    pub async fn recall(&self, request_id: &str) -> Result<Option<Decided>, WriteError> {
+        let question = recall::question(request_id, runtime::clock::now_ms());
+        let outcome = self.outcome(&question).await?;
+        if recall::is_unknown(&outcome) {
+            return Ok(None);
+        }
+        self.conclude(outcome).await.map(Some)
+    }
+
     /// Removes an entity. An endpoint isn't removed but put with status `deleted`.
     pub async fn remove(&self, kind: Kind, id: &str, expected_version: Option<i64>) -> Result<(), WriteError> {
         self.remove_with_request_id(&new_request_id(), kind, id, expected_version)
@@ -149,7 +163,12 @@ impl Writer {
     }
 
     async fn ask(&self, request: LedgerRequest) -> Result<Decided, WriteError> {
-        let value = codec::encode(&request).map_err(|e| WriteError::Encode(e.to_string()))?;
+        let outcome = self.outcome(&request).await?;
+        self.conclude(outcome).await
+    }
+
+    async fn outcome(&self, request: &LedgerRequest) -> Result<LedgerOutcome, WriteError> {
+        let value = codec::encode(request).map_err(|e| WriteError::Encode(e.to_string()))?;
         let record = Outgoing::new(&self.inner.topic, 0, format!("{}/{}", request.kind, request.id), value);
         let deadline = Instant::now() + self.inner.timeout;
         let mut expected = self.inner.outcomes.expect(&request.request_id);
@@ -160,8 +179,7 @@ impl Writer {
                 .await
                 .ok_or(WriteError::Kafka(kafka_log::Error::Stopped))
         });
-        let outcome = decided.await.map_err(|_| WriteError::NoClerk)??;
-        self.conclude(outcome).await
+        decided.await.map_err(|_| WriteError::NoClerk)?
     }
 
     async fn conclude(&self, outcome: LedgerOutcome) -> Result<Decided, WriteError> {

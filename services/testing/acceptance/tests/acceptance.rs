@@ -15,6 +15,8 @@ mod draining;
 mod egress;
 #[path = "acceptance/endpoint_states.rs"]
 mod endpoint_states;
+#[path = "acceptance/failures_shown.rs"]
+mod failures_shown;
 #[path = "acceptance/history.rs"]
 mod history;
 #[path = "acceptance/isolation.rs"]

@@ -24,7 +24,9 @@ pub(crate) struct EndpointShown {
     status: String,
     /// `failing` or `gone`; null when a person disabled it
     disabled_reason: Option<String>,
+    /// Failed attempts since the last success, or since it was changed; 0 when it is well. A few seconds behind.
     consecutive_failure_count: i64,
+    /// When the last of them ended; null when there is none.
     last_failure_at: Option<String>,
     /// null: none is in the history
     last_success_at: Option<String>,
@@ -104,6 +106,7 @@ impl EndpointShown {
             .previous_signing_secret_expires_at_ms
             .filter(|at| endpoint.previous_signing_secret.is_some() && *at > now_ms);
         let defaults = &api.delivery;
+        let failures = api.unhealthy.of(endpoint);
         Ok(Self {
             id: endpoint.id.clone(),
             url: endpoint.url.clone(),
@@ -115,8 +118,8 @@ impl EndpointShown {
             }),
             status: endpoint.status.clone(),
             disabled_reason: endpoint.disabled_reason.clone(),
-            consecutive_failure_count: endpoint.consecutive_failures.unwrap_or(0),
-            last_failure_at: endpoint.last_failure_at_ms.map(rfc3339),
+            consecutive_failure_count: failures.count,
+            last_failure_at: failures.last_at(),
             last_success_at: None,
             has_previous_signing_secret: previous_expires_at_ms.is_some(),
             previous_signing_secret_expires_at: previous_expires_at_ms.map(rfc3339),

@@ -12,6 +12,7 @@ const FORBIDDEN: &str = "PERMISSION_DENIED";
 const MEDIA: &str = "UNSUPPORTED_MEDIA_TYPE";
 const LARGE: &str = "PAYLOAD_TOO_LARGE";
 const METHOD: &str = "METHOD_NOT_ALLOWED";
+const HEAD: &str = "HEADERS_TOO_LARGE";
 /// What the HTTP parser refuses has no code.
 const NONE: &str = "";
 
@@ -627,6 +628,23 @@ const HEADS: &[Row] = &[
     post("transfer-encoding: chunked", Body::Text("zz\r\n{}\r\n"), 400, INVALID),
     get(ENDPOINTS, "bad header: x", 400, NONE),
     get(ENDPOINTS, "x-null: \u{0}", 400, NONE),
+    get(ENDPOINTS, "{70 headers}", 431, HEAD),
+    get("/nowhere", "{70 headers}", 431, HEAD),
+    get(ENDPOINTS, "authorization: Bearer {33k}", 431, HEAD),
+    get(ENDPOINTS, "if-match: \"{33k}\"", 431, HEAD),
+    get("/webhooks/v1/endpoints/{33k}", "", 431, HEAD),
+    get("/webhooks/v1/endpoints?cursor={33k}", "", 431, HEAD),
+    row("{33k}", ENDPOINTS, "", Body::None, 431, HEAD),
+    post("idempotency-key: {33k}", Body::Text(GOOD), 431, HEAD),
+    post(
+        "{70 headers}|transfer-encoding: chunked",
+        Body::Text("2\r\n{}\r\n0\r\n\r\n"),
+        431,
+        HEAD,
+    ),
+    get(ENDPOINTS, "{300 headers}", 431, NONE),
+    get(ENDPOINTS, "x: {300k}", 431, NONE),
+    get("/webhooks/v1/endpoints/{300k}", "", 431, NONE),
     row("GET /x", "HTTP/1.1 y", "", Body::None, 400, NONE),
 ];
 

@@ -3,6 +3,7 @@
 use super::{
     decide::{Accepted, Circumstances, Topic, decide},
     decided::Decided,
+    recall,
 };
 use crate::{Error, Kind, View, rules::Refusal};
 use kafka_log::{Ack, Commit, GroupMetadata, Names, Outgoing, Record, Transaction};
@@ -16,11 +17,19 @@ use std::{collections::HashMap, sync::Arc};
 /// What is to be answered to one request.
 pub(super) enum Verdict {
     /// It was decided before.
-    Repeat(Arc<LedgerOutcome>),
-    /// It repeats the request at this place of the same batch.
-    RepeatOf(usize),
+    Repeat(Known),
+    /// A question of this id, and what is known of the request that it asks about.
+    Recall(String, Option<Known>),
     Accepted(LedgerRequest, Accepted),
     Refused(LedgerRequest, Refusal),
+}
+
+/// Where the outcome of a request that was decided is.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    Before(Arc<LedgerOutcome>),
+    /// At this place of the same batch.
+    Here(usize),
 }
 
 /// A decided batch and the ledger as it will be.
@@ -78,10 +87,14 @@ pub(super) fn plan(view: &View, decided: &Decided, requests: &[LedgerRequest], a
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut verdicts = Vec::with_capacity(requests.len());
     for request in requests {
-        let verdict = if let Some(outcome) = decided.get(&request.request_id) {
-            Verdict::Repeat(outcome.clone())
-        } else if let Some(place) = places.get(request.request_id.as_str()) {
-            Verdict::RepeatOf(*place)
+        let asked_about = recall::asked_about(request);
+        let id = asked_about.unwrap_or(&request.request_id);
+        let before = decided.get(id).map(|outcome| Known::Before(outcome.clone()));
+        let known = before.or_else(|| places.get(id).map(|place| Known::Here(*place)));
+        let verdict = if asked_about.is_some() {
+            Verdict::Recall(request.request_id.clone(), known)
+        } else if let Some(known) = known {
+            Verdict::Repeat(known)
         } else {
             places.insert(&request.request_id, verdicts.len());
             match decide(&mut view, request, about) {
@@ -123,9 +136,16 @@ pub(super) async fn write(
     crash_point("clerk.after_ledger_written");
     let mut outcomes: Vec<Arc<LedgerOutcome>> = Vec::with_capacity(verdicts.len());
     for (verdict, offset) in verdicts.iter().zip(positions) {
+        let outcome_of = |known: &Known| match known {
+            Known::Before(outcome) => outcome.clone(),
+            Known::Here(place) => outcomes[*place].clone(),
+        };
         let outcome = match verdict {
-            Verdict::Repeat(outcome) => outcome.clone(),
-            Verdict::RepeatOf(place) => outcomes[*place].clone(),
+            Verdict::Repeat(known) => outcome_of(known),
+            Verdict::Recall(own_id, known) => {
+                let known = known.as_ref().map(outcome_of);
+                Arc::new(recall::outcome(own_id, known.as_deref(), now_ms))
+            }
             Verdict::Accepted(request, accepted) => Arc::new(accepted_outcome(request, accepted, offset, now_ms)),
             Verdict::Refused(request, refusal) => Arc::new(refused_outcome(request, refusal, now_ms)),
         };
@@ -216,6 +236,44 @@ fn refused_outcome(request: &LedgerRequest, refusal: &Refusal, now_ms: i64) -> L
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_is_answered_by_what_stands_before_it_and_uses_no_id_up() {
+        let about = Circumstances {
+            dedicated_limit: 0,
+            now_ms: 1,
+            founding: false,
+            topics: HashMap::new(),
+        };
+        let removal = LedgerRequest {
+            request_id: "r".into(),
+            requested_at_ms: 1,
+            kind: Kind::Key.as_str().into(),
+            id: "key_1".into(),
+            expected_version: None,
+            entity: None,
+            answer: None,
+        };
+        let ask = || recall::question("r", 1);
+        let mut decided = Decided::default();
+        let requests = [ask(), removal.clone(), ask(), removal.clone()];
+        let verdicts = plan(&View::default(), &decided, &requests, &about).verdicts;
+        assert!(matches!(&verdicts[0], Verdict::Recall(_, None)));
+        assert!(matches!(&verdicts[1], Verdict::Refused(..)));
+        assert!(matches!(&verdicts[2], Verdict::Recall(id, Some(Known::Here(1))) if *id == requests[2].request_id));
+        assert!(matches!(&verdicts[3], Verdict::Repeat(Known::Here(1))));
+        let unknown = recall::outcome(&requests[0].request_id, None, 1);
+        assert!(recall::is_unknown(&unknown));
+        decided.insert(Arc::new(unknown));
+        assert!(
+            decided.get(&requests[0].request_id).is_none(),
+            "questions aren't remembered"
+        );
+        let refusal = Refusal::new("not_found", "no");
+        decided.insert(Arc::new(refused_outcome(&removal, &refusal, 1)));
+        let verdicts = plan(&View::default(), &decided, &[ask()], &about).verdicts;
+        assert!(matches!(&verdicts[0], Verdict::Recall(_, Some(Known::Before(outcome))) if outcome.request_id == "r"));
+    }
 
     #[test]
     fn what_can_no_longer_be_recognised_is_not_decided_again() {

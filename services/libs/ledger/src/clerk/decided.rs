@@ -1,6 +1,7 @@
 //! The outcomes of the last day, by request id: a repeated request is answered the same and applied once. Bounded in
 //! number and in bytes.
 
+use super::recall;
 use schemas::LedgerOutcome;
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,6 +26,9 @@ impl Decided {
     }
 
     pub(super) fn insert(&mut self, outcome: Arc<LedgerOutcome>) {
+        if recall::is_of_a_question(&outcome) {
+            return;
+        }
         let id: Arc<str> = outcome.request_id.as_str().into();
         self.answer_bytes += answer_bytes(&outcome);
         match self.by_request.insert(id.clone(), outcome) {

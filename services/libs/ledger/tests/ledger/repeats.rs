@@ -76,6 +76,42 @@ async fn a_repeat_gets_the_answer_that_came_with_the_first_request() {
 }
 
 #[tokio::test]
+async fn what_was_decided_is_recalled_and_asking_leaves_nothing_behind() {
+    let connection = connect().await;
+    let mut first = Process::clerk(&connection, None);
+    let (_, writer) = writer(&connection).await;
+    let put = |expected: i64, answer: &'static [u8]| {
+        let put = writer.put_with_answer("asked", tenant("one").into(), Some(expected), Some(answer.to_vec()));
+        async { put.await.expect("it is decided").result.ok() }
+    };
+    let recall = |request_id: &'static str| {
+        let writer = writer.clone();
+        async move {
+            let known = writer.recall(request_id).await.expect("the clerk answers")?;
+            Some((known.result.ok(), known.answer))
+        }
+    };
+    for _ in 0..2 {
+        assert_eq!(recall("asked").await, None);
+    }
+    // Together, so that most are in one batch: each question is answered by what stands before it.
+    let (before, made, after) = tokio::join!(recall("asked"), put(0, b"first"), recall("asked"));
+    assert_eq!(made, Some(1), "the questions didn't use the id up");
+    let answered = Some((Some(1), Some(b"first".to_vec())));
+    assert!(before.is_none() || before == answered, "{before:?}");
+    assert!(after.is_none() || after == answered, "{after:?}");
+    assert_eq!(recall("asked").await, answered);
+    assert_eq!(put(7, b"second").await, Some(1), "a repeat, not another change");
+    let refused = writer.put_with_answer("refused", tenant("two").into(), Some(7), Some(b"no".to_vec()));
+    assert!(refused.await.expect("it is decided").result.is_err());
+    first.kill();
+    let _second = Process::clerk(&connection, None);
+    assert_eq!(recall("asked").await, answered, "the next clerk knows it");
+    assert_eq!(recall("refused").await, Some((None, Some(b"no".to_vec()))));
+    assert_eq!(recall("never").await, None);
+}
+
+#[tokio::test]
 async fn an_unreadable_request_is_passed_over() {
     let connection = connect().await;
     let _clerk = Process::clerk(&connection, None);
