@@ -71,6 +71,7 @@ async fn invariant_1_a_job_that_is_killed_at_every_point_sends_each_delivery_onc
             .await
             .expect("it starts again");
         if made.is_none() {
+            stage.api.ready().await.expect("ready");
             made = Some(make_job(&stage, &key, &door.id).await);
         }
         let status = stage
