@@ -12,7 +12,7 @@ const PAGE: &str = include_str!("page/docs.html");
 const SCRIPT: &str = include_str!("page/docs.js");
 const STYLE: &str = include_str!("page/docs.css");
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Router<Api> {

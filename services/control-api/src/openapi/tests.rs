@@ -111,6 +111,37 @@ fn every_body_has_an_example_that_is_valid() {
     assert!(missing.is_empty(), "no example in openapi/examples.json: {missing:?}");
 }
 
+/// Fields of this body that have one of a few values, each with each of them.
+fn values(document: &Value, body: &str) -> Vec<Value> {
+    let schemas = &document["components"]["schemas"];
+    let fields = schemas[body]["properties"].as_object().expect("fields").iter();
+    let values = fields.flat_map(|(field, schema)| {
+        let name = schema["$ref"]
+            .as_str()
+            .and_then(|reference| reference.rsplit('/').next());
+        let values = schemas[name.unwrap_or_default()]["enum"].as_array();
+        values.into_iter().flatten().map(move |value| json!({field: value}))
+    });
+    values.collect()
+}
+
+#[test]
+fn the_values_that_are_named_are_those_that_are_taken() {
+    let document = document();
+    let native = values(&document, "ChangedEndpoint");
+    let statuses = ["active", "paused", "disabled"].map(|status| json!({"status": status}));
+    assert!(
+        native.len() == 19 && statuses.iter().all(|one| native.contains(one)),
+        "{native:?}"
+    );
+    for value in native {
+        let read = serde_json::from_value::<native_endpoints::wanted::ChangedEndpoint>(value.clone());
+        assert!(read.is_ok(), "{value}: {:?}", read.err());
+    }
+    let tenant = values(&document, "Changed");
+    assert_eq!(tenant, [json!({"status": "active"}), json!({"status": "paused"})]);
+}
+
 #[test]
 fn operations_are_told_apart_and_told_of() {
     let document = document();

@@ -6,6 +6,7 @@ mod egress;
 mod history;
 mod kafka;
 mod ledger;
+mod reach;
 mod report;
 
 use crate::config::Config;
@@ -40,12 +41,13 @@ pub async fn run(doctor: &Doctor, file: Option<&Path>) -> anyhow::Result<()> {
 async fn examine(report: &mut Report, config: &Config) -> anyhow::Result<()> {
     sources(report, config)?;
     let connection = connect::connection(config);
-    let mut newest_ms = None;
+    let mut view = None;
     if kafka::brokers(report, &connection).await? {
         kafka::topics(report, &connection, config).await?;
         kafka::access(report, &connection, config).await?;
-        newest_ms = ledger::ledger(report, &connection, config).await?;
+        view = ledger::ledger(report, &connection, config).await?;
     }
+    ledger::secrets(report, view.as_deref(), config)?;
     report.ok(
         "registry",
         "none is needed: record schemas are in the ledger (schema_registry.* comes with a later version)",
@@ -54,6 +56,7 @@ async fn examine(report: &mut Report, config: &Config) -> anyhow::Result<()> {
     egress::policy(report, config)?;
     egress::proxy(report, config).await?;
     let clock = api::api(report, config).await?;
+    let newest_ms = view.as_deref().and_then(ledger::newest_ms);
     api::clock(report, config, clock, newest_ms)
 }
 

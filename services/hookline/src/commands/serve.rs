@@ -74,6 +74,8 @@ pub async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     let admin = Admin::bind(plan.config.admin.listen).await?;
     tracing::info!(roles = plan.names(), admin = %admin.local_addr()?, version, "starting");
     let readiness = Readiness::new();
+    // Before anybody can ask: where nothing is registered, all that is registered is ready. It is registered anew below.
+    readiness.register("roles");
     let stop_admin = CancellationToken::new();
     let watched = tokio::spawn(admin.serve(readiness.clone(), metrics, stop_admin.clone()));
 

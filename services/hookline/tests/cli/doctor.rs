@@ -25,7 +25,15 @@ fn examine(hookline: &Hookline) -> (i32, Value) {
 fn what_is_wrong_is_found_and_what_is_mended_is_well() {
     let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
     let (status, findings) = examine(&hookline);
-    assert_eq!((status, found(&findings, "topics").0), (1, "fail"));
+    let (topics, said) = found(&findings, "topics");
+    assert_eq!((status, topics), (1, "fail"));
+    assert!(
+        said.contains(" more: each is missing; run `hookline topics apply`"),
+        "{said}"
+    );
+    for name in ["secrets", "api", "clock"] {
+        assert_eq!(found(&findings, name).0, "skip", "{name}: {findings}");
+    }
     assert!(
         found(&findings, "ledger").1.contains("hookline topics apply"),
         "{findings}"
@@ -48,6 +56,12 @@ fn what_is_wrong_is_found_and_what_is_mended_is_well() {
         .with("HOOKLINE_API_KEY", "the-operator");
     let (status, findings) = examine(&asking);
     assert_eq!(status, 0, "{findings}");
+    let ended = asking.run(&["doctor"]);
+    assert!(
+        ended.stdout.ends_with("\nNothing failed; 2 warnings.\n"),
+        "{}",
+        ended.stdout
+    );
     for name in [
         "brokers", "topics", "access", "ledger", "secrets", "clerk", "history", "egress", "api", "clock",
     ] {
@@ -80,13 +94,17 @@ fn without_kafka_the_rest_is_examined_and_risks_are_named() {
     let ended = hookline.run(&["doctor"]);
     assert_eq!(ended.status, 1, "{}", ended.stdout);
     for part in [
-        "fail  brokers        127.0.0.1:1",
+        "fail  brokers        127.0.0.1:1 can't be connected to (Connection refused",
+        "fail  secrets        secrets.key is not set",
+        "skip  clock",
         "warn  egress         egress.allow_http",
         "credentials",
         "fail  proxy          127.0.0.1:1",
     ] {
         assert!(ended.stdout.contains(part), "no {part} in {}", ended.stdout);
     }
+    let last = ended.stdout.lines().last().expect("a last line");
+    assert!(last.starts_with("3 failures, "), "{last}");
     assert!(!ended.stdout.contains("hidden"), "invariant 5: {}", ended.stdout);
     let ended = hookline.with("HOOKLINE_KAFKA__LANS", "3").run(&["doctor"]);
     assert!(

@@ -28,8 +28,9 @@ pub(crate) struct WantedRateLimit {
     burst: Option<i32>,
 }
 
+// `tt`, and not `literal`: the document's macro doesn't see through the latter, and would show the variants' names.
 macro_rules! names {
-    ($(#[$of:meta])* $name:ident { $($variant:ident => $text:literal),* $(,)? }) => {
+    ($(#[$of:meta])* $name:ident { $($variant:ident => $text:tt),* $(,)? }) => {
         $(#[$of])*
         #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
         pub(crate) enum $name {

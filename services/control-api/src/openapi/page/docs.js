@@ -106,7 +106,7 @@ function operation(path, method, of) {
     element("h3", null, of.summary),
     element("p", null, element("span", { class: "method" }, method), element("code", null, path)),
     paragraphs(of.description),
-    element("p", null, "Key: ", (of.security || []).map((one) => Object.keys(one).join(" + ")).join(", or ")),
+    element("p", null, "Key: ", element("a", { href: "#keys" }, (of.security || []).map((one) => Object.keys(one).join(" + ")).join(", or "))),
     parameters(of.parameters),
     of.requestBody ? body("Request", of.requestBody) : [],
     element("h4", null, "Answers"), answers(of.responses));
@@ -129,7 +129,8 @@ function show() {
   }
   const schemes = Object.entries(whole.components.securitySchemes).map(([name, one]) =>
     element("tr", null, element("td", null, element("code", null, name)), element("td", null, prose(one.description))));
-  main.append(element("h2", null, "Keys"), element("table", null, schemes));
+  contents.append(element("h2", null, "Keys"), element("a", { href: "#keys" }, "What keys there are"));
+  main.append(element("h2", { id: "keys" }, "Keys"), element("table", null, schemes));
   // What the address names wasn't there when the page was read.
   const wanted = document.getElementById(location.hash.slice(1));
   if (wanted) wanted.scrollIntoView();

@@ -1,19 +1,24 @@
 //! The ledger, the secrets in it, and the clerk.
 
-use super::report::Report;
+use super::report::{Report, counted};
 use crate::config::Config;
 use crate::connect;
 use kafka_log::Connection;
 use ledger::entities::is_deleted;
 use ledger::{Keyring, KeyringError, Kind, Ledger, View, WriteError, Writer};
 use schemas::Endpoint;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// No job has this id: asked to remove it, a clerk says that there is none.
 const NOBODYS_JOB: &str = "job_doctor";
 
-/// When anything in it was changed last, Unix milliseconds.
-pub async fn ledger(report: &mut Report, connection: &Connection, config: &Config) -> anyhow::Result<Option<i64>> {
+/// What is in it, when it can be read.
+pub async fn ledger(
+    report: &mut Report,
+    connection: &Connection,
+    config: &Config,
+) -> anyhow::Result<Option<Arc<View>>> {
     let ledger = match connect::ledger(connection, true).await {
         Ok(ledger) => ledger,
         Err(error) => {
@@ -23,13 +28,17 @@ pub async fn ledger(report: &mut Report, connection: &Connection, config: &Confi
     };
     let view = ledger.view();
     contents(report, &view, config)?;
-    secrets(report, &view, config)?;
     clerk(report, connection, &ledger).await?;
+    Ok(Some(view))
+}
+
+/// When anything in it was changed last, Unix milliseconds.
+pub fn newest_ms(view: &View) -> Option<i64> {
     let changes = view
         .endpoints()
         .map(|endpoint| endpoint.updated_at_ms)
         .chain(view.tenants().map(|tenant| tenant.updated_at_ms));
-    Ok(changes.max())
+    changes.max()
 }
 
 fn contents(report: &mut Report, view: &View, config: &Config) -> anyhow::Result<()> {
@@ -52,17 +61,27 @@ fn contents(report: &mut Report, view: &View, config: &Config) -> anyhow::Result
     report.ok(
         "ledger",
         format!(
-            "read to its end: {} tenants, {} endpoints",
-            view.tenants().count(),
-            view.endpoints().filter(|endpoint| !is_deleted(endpoint)).count()
+            "read to its end: {}, {}",
+            counted(view.tenants().count(), "tenant"),
+            counted(
+                view.endpoints().filter(|endpoint| !is_deleted(endpoint)).count(),
+                "endpoint"
+            )
         ),
     )
 }
 
-fn secrets(report: &mut Report, view: &View, config: &Config) -> anyhow::Result<()> {
+/// The key, and whether it opens what is in the ledger.
+pub fn secrets(report: &mut Report, view: Option<&View>, config: &Config) -> anyhow::Result<()> {
     let keyring = match connect::keyring(config) {
         Ok(keyring) => keyring,
         Err(error) => return report.fail("secrets", format!("{error:#}")),
+    };
+    let Some(view) = view else {
+        return report.skip(
+            "secrets",
+            "secrets.key is a key; whether it opens endpoints' secrets shows when the ledger can be read",
+        );
     };
     let (mut closed, mut old, mut all) = (Vec::new(), 0_usize, 0_usize);
     for endpoint in view.endpoints().filter(|endpoint| !is_deleted(endpoint)) {
@@ -76,17 +95,22 @@ fn secrets(report: &mut Report, view: &View, config: &Config) -> anyhow::Result<
         (Some((id, error)), _) => report.fail(
             "secrets",
             format!(
-                "those of {} of {all} endpoints don't open, first {id}: {error}; nothing is delivered there until secrets.key \
-                 or secrets.previous_keys holds the key that they were encrypted with",
+                "of {}, those of {} don't open, first {id}: {error}; nothing is delivered there until then",
+                counted(all, "endpoint"),
                 closed.len()
             ),
         ),
-        (None, 0) => report.ok("secrets", format!("secrets.key opens those of all {all} endpoints")),
+        (None, 0) if all == 0 => report.ok("secrets", "secrets.key is a key; no endpoint has a secret yet"),
+        (None, 0) => {
+            let all = counted(all, "endpoint");
+            report.ok("secrets", format!("secrets.key opens those in the ledger, of {all}"))
+        }
         (None, old) => report.warn(
             "secrets",
             format!(
-                "those of {old} of {all} endpoints are encrypted with a key of secrets.previous_keys: run `hookline rekey`, \
-                 then take it out"
+                "of {}, those of {old} are encrypted with a key of secrets.previous_keys: run `hookline rekey`, then take it \
+                 out",
+                counted(all, "endpoint")
             ),
         ),
     }

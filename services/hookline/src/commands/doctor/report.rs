@@ -7,6 +7,8 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
+    /// It wasn't looked at, for want of something that isn't wrong by itself.
+    Skip,
     /// It works, but not as well or as safely as it could.
     Warn,
     /// Something doesn't work.
@@ -37,6 +39,10 @@ impl Report {
         self.add(Status::Ok, name, message.into())
     }
 
+    pub fn skip(&mut self, name: &'static str, message: impl Into<String>) -> anyhow::Result<()> {
+        self.add(Status::Skip, name, message.into())
+    }
+
     pub fn warn(&mut self, name: &'static str, message: impl Into<String>) -> anyhow::Result<()> {
         self.add(Status::Warn, name, message.into())
     }
@@ -56,12 +62,32 @@ impl Report {
         Ok(())
     }
 
-    /// Whether nothing failed.
+    /// Whether nothing failed. For people it is said once more, as the last line.
     pub fn finish(self) -> anyhow::Result<bool> {
-        if self.output == Output::Json {
-            output::line(serde_json::to_string_pretty(&self.found)?)?;
+        match self.output {
+            Output::Json => output::line(serde_json::to_string_pretty(&self.found)?)?,
+            Output::Jsonl => {}
+            Output::Table => output::line(format!("\n{}", summary(&self.found)))?,
         }
         Ok(!self.found.iter().any(|finding| finding.status == Status::Fail))
+    }
+}
+
+/// `1 endpoint`, `2 endpoints`
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn summary(found: &[Finding]) -> String {
+    let count = |status| found.iter().filter(|finding| finding.status == status).count();
+    match (count(Status::Fail), count(Status::Warn)) {
+        (0, 0) => "All is well.".to_owned(),
+        (0, warnings) => format!("Nothing failed; {}.", counted(warnings, "warning")),
+        (failures, 0) => format!("{}: what to do is said with each.", counted(failures, "failure")),
+        (failures, warnings) => {
+            let (failures, warnings) = (counted(failures, "failure"), counted(warnings, "warning"));
+            format!("{failures}, {warnings}: what to do is said with each.")
+        }
     }
 }
 
@@ -69,6 +95,7 @@ impl Report {
 fn line(finding: &Finding) -> String {
     let status = match finding.status {
         Status::Ok => "ok",
+        Status::Skip => "skip",
         Status::Warn => "warn",
         Status::Fail => "fail",
     };
@@ -93,6 +120,25 @@ mod tests {
         assert_eq!(
             finding(Status::Fail, "configuration", "2 mistakes\none"),
             format!("fail  configuration  2 mistakes\n{:21}one", "")
+        );
+    }
+    #[test]
+    fn the_last_line_says_whether_there_is_anything_to_do() {
+        let of = |statuses: &[Status]| {
+            let finding = |status: &Status| Finding {
+                status: *status,
+                name: "x",
+                message: String::new(),
+            };
+            summary(&statuses.iter().map(finding).collect::<Vec<_>>())
+        };
+        let (warn, fail) = (Status::Warn, Status::Fail);
+        assert_eq!(of(&[Status::Ok, Status::Skip]), "All is well.");
+        assert_eq!(of(&[warn, Status::Ok, warn]), "Nothing failed; 2 warnings.");
+        assert_eq!(of(&[fail]), "1 failure: what to do is said with each.");
+        assert_eq!(
+            of(&[fail, warn, fail]),
+            "2 failures, 1 warning: what to do is said with each."
         );
     }
 }
