@@ -58,7 +58,7 @@ mod tests {
     fn headers(count: usize) -> HeaderMap {
         let header = |n| (HeaderName::try_from(format!("x-{n}")), HeaderValue::from_static("1"));
         (0..count)
-            .map(|n| header(n))
+            .map(header)
             .map(|(name, value)| (name.expect("a name"), value))
             .collect()
     }

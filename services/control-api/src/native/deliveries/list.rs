@@ -122,7 +122,7 @@ pub(crate) async fn list(
 fn filter(caller: &ForTenant, query: ListQuery) -> Result<Filter, ApiError> {
     if let Some(Text(id)) = &query.endpoint_id {
         let endpoint = caller.view.endpoint(id);
-        if !endpoint.is_some_and(|endpoint| endpoint.tenant == caller.tenant.id) {
+        if endpoint.is_none_or(|endpoint| endpoint.tenant != caller.tenant.id) {
             return Err(ApiError::not_found("endpoint"));
         }
     }
