@@ -49,7 +49,7 @@ pub(super) async fn fill(store: &Store, tenant: &str, rows: usize, until_ms: i64
         });
         store.write(&batch).await?;
         from = Some(to);
-        if batch_to % 500_000 == 0 {
+        if batch_to.is_multiple_of(500_000) {
             eprintln!(
                 "{batch_to} rows, {:.0}/s",
                 batch_to as f64 / began.elapsed().as_secs_f64()
