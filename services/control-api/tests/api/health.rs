@@ -94,9 +94,8 @@ impl Owner {
             probes_made: 1,
         };
         let value = codec::encode(&record)?;
-        Ok(self
-            .write(Outgoing::new(&self.topic, LANES - 1, id.as_bytes(), value))
-            .await?)
+        self.write(Outgoing::new(&self.topic, LANES - 1, id.as_bytes(), value))
+            .await
     }
 
     async fn recovered(&self, id: &str) -> Result<()> {
