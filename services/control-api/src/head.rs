@@ -56,11 +56,8 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn headers(count: usize) -> HeaderMap {
-        let header = |n| (HeaderName::try_from(format!("x-{n}")), HeaderValue::from_static("1"));
-        (0..count)
-            .map(header)
-            .map(|(name, value)| (name.expect("a name"), value))
-            .collect()
+        let name = |n| HeaderName::try_from(format!("x-{n}")).expect("a name");
+        (0..count).map(|n| (name(n), HeaderValue::from_static("1"))).collect()
     }
 
     #[test]

@@ -99,7 +99,14 @@ pub(crate) async fn follow(
 
 /// Until the reader stops.
 async fn read(connection: &Connection, ledger: &Ledger, partitions: i32, unhealthy: &Unhealthy) -> Error {
-    let reader = match Reader::start(connection, &ReaderOptions::new("health of endpoints")) {
+    // Few and small, and mostly nothing new.
+    let options = ReaderOptions {
+        prefetch_bytes: 1 << 20,
+        fetch_bytes: 256 << 10,
+        fetch_wait: Duration::from_millis(500),
+        ..ReaderOptions::new("health of endpoints")
+    };
+    let reader = match Reader::start(connection, &options) {
         Ok(reader) => reader,
         Err(error) => return error,
     };
