@@ -79,4 +79,6 @@ pub struct DeliveryDefaults {
     pub retry_schedule_sec: Vec<i64>,
     /// Of an event, as fan-out takes it.
     pub max_payload_bytes: usize,
+    /// How much older than an endpoint an event may be that fan-out matches with it.
+    pub clock_tolerance_ms: i64,
 }

@@ -84,6 +84,7 @@ pub fn options(keyring: Keyring) -> Options {
             timeout_sec: 15,
             retry_schedule_sec: vec![5, 60, 300, 1800, 7200, 18_000, 36_000, 36_000],
             max_payload_bytes: 256 << 10,
+            clock_tolerance_ms: 5_000,
         },
         rate: Rate::per_sec(NonZeroU32::new(100_000).expect("it is not 0")),
         history: None,

@@ -23,8 +23,6 @@ use utoipa::ToSchema;
 
 /// An event has at most one delivery for each endpoint of its tenant, deleted ones included.
 const MOST_DELIVERIES: usize = 10_000;
-/// As fan-out's default (`fanout.clock_tolerance_sec`).
-const CLOCK_TOLERANCE_MS: i64 = 5_000;
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -147,7 +145,12 @@ fn not_matched(
         .newest_endpoints_of(&caller.tenant.id, None)
         .filter(|endpoint| !matched.contains(endpoint.id.as_str()))
         .map(|endpoint| {
-            let checked = eligibility::check(endpoint, event, info.map(AsRef::as_ref), Some(CLOCK_TOLERANCE_MS));
+            let checked = eligibility::check(
+                endpoint,
+                event,
+                info.map(AsRef::as_ref),
+                Some(api.delivery.clock_tolerance_ms),
+            );
             let (reason, message) = match checked {
                 Err(reason) => (reason.as_str(), in_words(reason, endpoint, event)),
                 Ok(()) => (

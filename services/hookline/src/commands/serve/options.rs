@@ -123,6 +123,7 @@ pub fn api(
             timeout_sec: i64::try_from(delivery.timeout_sec).unwrap_or(i64::MAX),
             retry_schedule_sec: delivery.retry_schedule_sec.clone(),
             max_payload_bytes: delivery.max_payload_bytes,
+            clock_tolerance_ms: i64::from(config.fanout.clock_tolerance_sec) * 1000,
         },
         rate: Rate::per_sec(config.api.rate_per_sec),
         history,
