@@ -611,7 +611,7 @@ fn all_roles_start_make_their_topics_and_drain() {
     let hookline = Hookline::with_kafka().with("HOOKLINE_SECRETS__KEY", KEY);
     let serving = Serving::start(&hookline, "all");
     serving.await_ready();
-    assert_eq!(hookline.run(&["topics", "check"]).status, 0);
+    hookline.ok(&["topics", "check"]);
     assert!(serving.get("/livez").contains("ok"));
     assert!(serving.get("/metrics").starts_with("HTTP/1.1 200"));
     serving.terminate();

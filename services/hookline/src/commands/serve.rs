@@ -193,13 +193,14 @@ impl Process {
 
     /// Binds `api.listen` at once, so that a taken address ends the start.
     async fn start_api(&mut self, config: &Config, keyring: Keyring, readiness: &Readiness) -> anyhow::Result<()> {
-        let service = control_api::Service::bind(options::api(config, keyring)?).await?;
+        let service = control_api::Service::bind(options::api(config, keyring)?, readiness).await?;
         tracing::info!(listen = %service.local_addr()?, "the HTTP API listens");
         let (connection, ledger, stop) = self.for_role();
-        let (readiness, writer) = (readiness.clone(), self.schemas.writer.clone());
-        self.supervisor.spawn("api", async move {
-            service.run(&connection, ledger, writer, &readiness, stop).await
-        });
+        let writer = self.schemas.writer.clone();
+        self.supervisor.spawn(
+            "api",
+            async move { service.run(&connection, ledger, writer, stop).await },
+        );
         Ok(())
     }
 
