@@ -14,7 +14,10 @@ use runtime::{CancellationToken, readiness::Readiness};
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -58,16 +61,23 @@ impl Error {
 pub struct Service {
     listener: TcpListener,
     options: Options,
+    kafka: Arc<AtomicBool>,
+    installed: Arc<AtomicBool>,
 }
 
 impl Service {
-    /// Binds the listener; nothing is answered yet.
+    /// Binds the listener; nothing is answered yet, and from here on the process isn't ready until this role is.
     ///
     /// # Errors
     /// [`Error::Listen`]
-    pub async fn bind(options: Options) -> Result<Self, Error> {
+    pub async fn bind(options: Options, readiness: &Readiness) -> Result<Self, Error> {
         let listener = server::bind(options.listen).await?;
-        Ok(Self { listener, options })
+        Ok(Self {
+            listener,
+            options,
+            kafka: readiness.register("kafka"),
+            installed: readiness.register("installation in the ledger"),
+        })
     }
 
     /// Where it listens.
@@ -88,11 +98,8 @@ impl Service {
         connection: &Connection,
         ledger: Ledger,
         writer: Writer,
-        readiness: &Readiness,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
-        let kafka = readiness.register("kafka");
-        let installed = readiness.register("installation in the ledger");
         let parts = Parts {
             ingest: Ingest::new(connection)?,
             tester: Tester::new(egress::Client::new(self.options.egress.clone())?),
@@ -115,12 +122,12 @@ impl Service {
         let ended = tokio::select! {
             ended = clerk => ended,
             never = serving => never,
-            never = watch(&ledger, &kafka, &installed) => match never {},
+            never = watch(&ledger, &self.kafka, &self.installed) => match never {},
             never = forget_idle_keys(&api) => match never {},
             never = health::follow(connection, &ledger, lanes, &api.unhealthy) => match never {},
         };
-        kafka.store(false, Ordering::Release);
-        installed.store(false, Ordering::Release);
+        self.kafka.store(false, Ordering::Release);
+        self.installed.store(false, Ordering::Release);
         Ok(ended?)
     }
 }

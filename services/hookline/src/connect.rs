@@ -87,6 +87,17 @@ pub fn egress_policy(config: &Config) -> egress::Policy {
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Tries again, for a while, what may pass without anybody's help.
+pub async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, kafka_log::Error>) -> Result<T, kafka_log::Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if error.may_pass() && Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
 /// The view of the ledger, read to its end; sealed secrets are kept in it when they are needed.
 pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Result<Ledger> {
     let deadline = Instant::now() + PATIENCE;

@@ -35,14 +35,10 @@ impl Running {
         let address = listener.local_addr()?;
         let admin = tokio::spawn(listener.serve(readiness.clone(), metrics, stop_admin.clone()));
         let (ledger, writer) = ledger_of(connection).await?;
-        let service = Service::bind(options(Keyring::new(&Keyring::generate_key(), &[])?)).await?;
+        let service = Service::bind(options(Keyring::new(&Keyring::generate_key(), &[])?), &readiness).await?;
         let (connection, its_ledger, stopped) = (connection.clone(), ledger.clone(), stop.clone());
         let its_writer = writer.clone();
-        let role = tokio::spawn(async move {
-            service
-                .run(&connection, its_ledger, its_writer, &readiness, stopped)
-                .await
-        });
+        let role = tokio::spawn(async move { service.run(&connection, its_ledger, its_writer, stopped).await });
         let running = Self {
             ledger,
             writer,
@@ -162,12 +158,15 @@ async fn without_kafka_it_is_alive_and_not_ready() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_address_is_an_error_that_says_what_to_do() -> Result<()> {
     let options = options(Keyring::new(&Keyring::generate_key(), &[])?);
-    let first = Service::bind(options.clone()).await?;
+    let first = Service::bind(options.clone(), &Readiness::new()).await?;
     let second = control_api::Options {
         listen: first.local_addr()?,
         ..options
     };
-    let error = Service::bind(second).await.expect_err("the address is taken");
+    let readiness = Readiness::new();
+    let error = Service::bind(second, &readiness)
+        .await
+        .expect_err("the address is taken");
     assert!(
         error.to_string().contains("api.listen") && !error.is_retryable(),
         "{error}"

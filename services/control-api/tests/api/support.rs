@@ -164,11 +164,11 @@ impl World {
 impl Replica {
     pub async fn start_with(connection: &Connection, options: Options) -> Result<Self> {
         let (ledger, writer) = ledger_of(connection).await?;
-        let service = Service::bind(options).await?;
+        let service = Service::bind(options, &Readiness::new()).await?;
         let (address, stop) = (service.local_addr()?, CancellationToken::new());
         let role = tokio::spawn({
             let (connection, ledger, writer, stop) = (connection.clone(), ledger.clone(), writer.clone(), stop.clone());
-            async move { service.run(&connection, ledger, writer, &Readiness::new(), stop).await }
+            async move { service.run(&connection, ledger, writer, stop).await }
         });
         // The first clerk founds the installation; before that nothing can be written.
         let founded = ledger.wait_until(|view| view.installation().is_some());

@@ -19,7 +19,8 @@ async fn invariant_2_a_shutdown_finishes_what_is_in_flight_and_the_next_instance
     let own = world
         .endpoint(receiver.url("/own"), |e| e.placement = "dedicated".into())
         .await;
-    let waiting = world.deliveries(&held, 10);
+    // So many that a busy machine doesn't finish them all before the shard hears of the shutdown.
+    let waiting = world.deliveries(&held, 400);
     let mine = world.deliveries(&own, 10);
     world.publish(&waiting).await;
     world.publish(&mine).await;
@@ -28,17 +29,17 @@ async fn invariant_2_a_shutdown_finishes_what_is_in_flight_and_the_next_instance
     receiver.until("/own", 10).await;
     first.begin_shutdown();
     let ended = tokio::spawn(first.end());
-    gate.add_permits(100);
+    gate.add_permits(1000);
     ended.await.expect("it ends");
     let before = receiver.hits("/held").len();
     assert!(
-        (4..10).contains(&before),
+        (4..400).contains(&before),
         "{before}: nothing is started once the shutdown has begun"
     );
 
     let second = world.instance().await;
-    receiver.until("/held", 10).await;
-    world.until_committed(&held, 10).await;
+    receiver.until("/held", 400).await;
+    world.until_committed(&held, 400).await;
     world.until_committed(&own, 10).await;
     second.end().await;
     assert_eq!(sorted(receiver.ids("/held")), ids(&waiting));
@@ -62,7 +63,8 @@ async fn a_new_owner_repeats_only_what_was_under_way() {
         .await;
     let log = world.log().await;
     let options = Options {
-        drain: Duration::from_millis(300),
+        // Long enough for what was answered to be written down, however busy the machine is.
+        drain: Duration::from_secs(3),
         ..world.options()
     };
     let first = world.instance_with(options).await;

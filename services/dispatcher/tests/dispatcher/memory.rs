@@ -125,7 +125,6 @@ async fn a_full_tracker_defers_and_goes_on() {
     let retries = world.retries().await;
     let options = Options {
         hold_max: Duration::from_secs(3600),
-        timeout: Duration::from_secs(60),
         ..world.options()
     };
     let instance = world.instance_with(options).await;

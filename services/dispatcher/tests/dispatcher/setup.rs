@@ -353,7 +353,8 @@ pub fn options() -> Options {
     Options {
         lanes: LANES,
         drain: PATIENCE,
-        timeout: Duration::from_secs(30),
+        // A test that waits for something gives up before what it holds open does.
+        timeout: 2 * PATIENCE,
         egress: egress::Options {
             policy,
             ..egress::Options::default()

@@ -213,13 +213,14 @@ impl Process {
         history: Option<history_store::Store>,
         readiness: &Readiness,
     ) -> anyhow::Result<()> {
-        let service = control_api::Service::bind(options::api(config, keyring, history)?).await?;
+        let service = control_api::Service::bind(options::api(config, keyring, history)?, readiness).await?;
         tracing::info!(listen = %service.local_addr()?, "the HTTP API listens");
         let (connection, ledger, stop) = self.for_role();
-        let (readiness, writer) = (readiness.clone(), self.schemas.writer.clone());
-        self.supervisor.spawn("api", async move {
-            service.run(&connection, ledger, writer, &readiness, stop).await
-        });
+        let writer = self.schemas.writer.clone();
+        self.supervisor.spawn(
+            "api",
+            async move { service.run(&connection, ledger, writer, stop).await },
+        );
         Ok(())
     }
 

@@ -102,7 +102,7 @@ async fn apply_and_say(admin: &Admin, config: &Config) -> anyhow::Result<()> {
 }
 
 async fn check_and_say(admin: &Admin, config: &Config) -> anyhow::Result<()> {
-    let findings = check(admin, config).await?;
+    let findings = connect::patiently(async || check(admin, config).await).await?;
     for Finding {
         severity,
         topic,

@@ -15,12 +15,14 @@ use rdkafka::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Brokers learn of a new topic within milliseconds; overloaded ones have taken more than 20 s.
 const VISIBLE_TIMEOUT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Admin client. Cheap to clone.
 #[derive(Clone)]
@@ -50,32 +52,26 @@ impl Admin {
             .request_timeout(Some(TIMEOUT))
     }
 
-    /// All topics whose name begins with `prefix`, with partitions and replication.
+    /// All topics whose name begins with `prefix`, with partitions and replication. Those that brokers can't tell of for
+    /// the moment are waited for: they are there.
     pub async fn topics(&self, prefix: &str) -> Result<BTreeMap<String, Described>, Error> {
         let client = self.client.clone();
         let prefix = prefix.to_owned();
-        tokio::task::spawn_blocking(move || {
-            let metadata = client
-                .inner()
-                .fetch_metadata(None, TIMEOUT)
-                .map_err(|e| Error::from_kafka(&e, "list the topics"))?;
-            let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-            Ok(metadata
-                .topics()
-                .iter()
-                .filter(|t| t.name().starts_with(&prefix) && t.error().is_none())
-                .map(|t| {
-                    let replication = t.partitions().first().map_or(0, |p| p.replicas().len());
-                    let described = Described {
-                        partitions: count(t.partitions().len()),
-                        replication: count(replication),
-                    };
-                    (t.name().to_owned(), described)
-                })
-                .collect())
-        })
-        .await
-        .map_err(|_| Error::Stopped)?
+        let ask = move || {
+            let deadline = Instant::now() + TIMEOUT;
+            loop {
+                let metadata = client
+                    .inner()
+                    .fetch_metadata(None, TIMEOUT)
+                    .map_err(|e| Error::from_kafka(&e, "list the topics"))?;
+                let listed = metadata.topics().iter().filter(|t| t.name().starts_with(&prefix));
+                match describe_all(listed.map(Listed::of)) {
+                    Err(error) if error.is_retryable() && Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+                    result => return result,
+                }
+            }
+        };
+        tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)?
     }
 
     /// Number of brokers that answer, and the id of one of them.
@@ -163,7 +159,7 @@ impl Admin {
                         let what = format!("topic {name} was made, but the brokers don't show it");
                         return Err(Error::Unreachable(what));
                     }
-                    std::thread::sleep(Duration::from_millis(10));
+                    thread::sleep(LOOK_AGAIN);
                 }
             }
             Ok(())
@@ -275,10 +271,87 @@ impl Admin {
     }
 }
 
+/// What brokers say of a topic.
+struct Listed<'a> {
+    name: &'a str,
+    error: Option<RDKafkaErrorCode>,
+    partitions: usize,
+    replication: usize,
+}
+
+impl<'a> Listed<'a> {
+    fn of(topic: &'a MetadataTopic) -> Self {
+        let partitions = topic.partitions();
+        Self {
+            name: topic.name(),
+            error: topic.error().map(Into::into),
+            partitions: partitions.len(),
+            replication: partitions.first().map_or(0, |p| p.replicas().len()),
+        }
+    }
+}
+
+/// An error that passes says nothing about whether the topic is there: with partitions it is, without any nobody can tell.
+fn describe_all<'a>(listed: impl Iterator<Item = Listed<'a>>) -> Result<BTreeMap<String, Described>, Error> {
+    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let mut topics = BTreeMap::new();
+    for topic in listed {
+        match topic.error.map(|code| Error::from_code(code, topic.name)) {
+            Some(error) if !error.is_retryable() => continue,
+            Some(error) if topic.partitions == 0 => return Err(error),
+            _ => {}
+        }
+        let described = Described {
+            partitions: count(topic.partitions),
+            replication: count(topic.replication),
+        };
+        topics.insert(topic.name.to_owned(), described);
+    }
+    Ok(topics)
+}
+
 fn values(entries: Vec<ConfigEntry>, wanted: impl Fn(&ConfigEntry) -> bool) -> HashMap<String, String> {
     entries
         .into_iter()
         .filter(wanted)
         .filter_map(|entry| Some((entry.name, entry.value?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! What brokers say while a topic is being made, which no test can have them say when it wants.
+    use super::*;
+
+    fn listed(name: &str, error: Option<RDKafkaErrorCode>, partitions: usize) -> Listed<'_> {
+        Listed {
+            name,
+            error,
+            partitions,
+            replication: 3,
+        }
+    }
+
+    #[test]
+    fn a_topic_that_nobody_leads_yet_is_not_missing() {
+        let names = |all: Vec<Listed<'_>>| {
+            let described = describe_all(all.into_iter())?;
+            Ok::<_, Error>(described.into_keys().collect::<Vec<_>>())
+        };
+        let no_leader = Some(RDKafkaErrorCode::LeaderNotAvailable);
+        let well = || listed("well", None, 4);
+        assert_eq!(
+            names(vec![well(), listed("new", no_leader, 4)]).ok(),
+            Some(vec!["new".to_owned(), "well".to_owned()])
+        );
+        let unknown = names(vec![well(), listed("new", no_leader, 0)]);
+        assert!(unknown.is_err_and(|error| error.is_retryable()), "asked again");
+        for gone in [
+            RDKafkaErrorCode::UnknownTopicOrPartition,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+        ] {
+            let there = names(vec![well(), listed("gone", Some(gone), 0)]);
+            assert_eq!(there.ok(), Some(vec!["well".to_owned()]), "{gone:?}");
+        }
+    }
 }

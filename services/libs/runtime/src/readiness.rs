@@ -1,10 +1,14 @@
-//! Whether this process is ready: every part that registered says so. Each role decides what ready means for it.
+//! Whether this process is ready: every part that registered says so. Each role decides what ready means for it. Before
+//! the first has registered nobody can say so: it isn't.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 type Check = (String, Arc<AtomicBool>);
+
+/// What is waited for while nothing has registered.
+const BEGINNING: &str = "its beginning";
 
 /// The checks of one process. Cheap to clone; clones share the checks.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +36,9 @@ impl Readiness {
     #[must_use]
     pub fn waiting_for(&self) -> Vec<String> {
         let checks = self.checks.lock();
+        if checks.is_empty() {
+            return vec![BEGINNING.to_owned()];
+        }
         checks
             .iter()
             .filter(|(_, ready)| !ready.load(Ordering::Acquire))
@@ -47,7 +54,7 @@ mod tests {
     #[test]
     fn is_ready_when_every_check_is() {
         let readiness = Readiness::new();
-        assert!(readiness.waiting_for().is_empty());
+        assert_eq!(readiness.waiting_for(), [BEGINNING], "nobody has said so");
         let (view, group) = (readiness.register("ledger view"), readiness.clone().register("group"));
         view.store(true, Ordering::Release);
         assert_eq!(readiness.waiting_for(), ["group"]);

@@ -145,7 +145,14 @@ impl World {
         let (stop, connection) = (CancellationToken::new(), self.connection.clone());
         let ledger = Ledger::start(&connection).await?;
         let stopped = stop.clone();
-        let task = tokio::spawn(async move { Ok(Service::run(&connection, options, ledger, stopped).await?) });
+        let task = tokio::spawn(async move {
+            let ended = Service::run(&connection, options, ledger, stopped).await;
+            if let Err(error) = &ended {
+                // Said at once: whoever waits for what it should have done would only learn that nothing came.
+                eprintln!("the scheduler has ended: {error}");
+            }
+            Ok(ended?)
+        });
         Ok(Running { stop, task })
     }
 
@@ -158,6 +165,16 @@ impl World {
             .env("HOOKLINE_TEST_PREFIX", self.connection.names().prefix())
             .env("HOOKLINE_CRASH_AT", point);
         Ok(command)
+    }
+
+    /// Measures how slow the machine is from now on.
+    pub fn slowness(&self) -> Slowness {
+        let stop = CancellationToken::new();
+        let (producer, topic) = (self.producer.clone(), self.connection.names().lanes());
+        Slowness {
+            task: tokio::spawn(slowest_write_ms(producer, topic, stop.clone())),
+            stop,
+        }
     }
 
     pub async fn returns(&self) -> Result<Returns> {
@@ -223,6 +240,36 @@ impl Running {
     }
 }
 
+/// How slow the machine is: in time means so "when not overloaded", and tests share their machine.
+pub struct Slowness {
+    stop: CancellationToken,
+    task: JoinHandle<Result<i64>>,
+}
+
+impl Slowness {
+    /// By how much what takes several calls to Kafka may be later here than on an idle machine.
+    pub async fn allowance_ms(self) -> Result<i64> {
+        self.stop.cancel();
+        Ok(CALLS * self.task.await??)
+    }
+}
+
+/// One after the other, a transaction's calls take as long as this many writes.
+const CALLS: i64 = 4;
+
+/// The longest that one small write took, until `stop`.
+async fn slowest_write_ms(producer: Producer, topic: String, stop: CancellationToken) -> Result<i64> {
+    let probe = Outgoing::new(topic, 0, "probe", b"probe".to_vec());
+    let mut slowest_ms = 0;
+    while !stop.is_cancelled() {
+        let began_ms = now_ms();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        producer.write(&probe).await?;
+        slowest_ms = slowest_ms.max(now_ms() - began_ms - 20);
+    }
+    Ok(slowest_ms)
+}
+
 /// What is released, as it arrives.
 pub struct Returns {
     _reader: Reader,
@@ -267,10 +314,14 @@ impl Returns {
             };
             let Some(next) = self.next(patience).await? else { break };
             let id = next.delivery.delivery_id.clone();
-            assert!(due.contains_key(&id), "{id} was never put to wait");
+            let so_far = released.len();
+            assert!(
+                due.contains_key(&id),
+                "{id} is none of those that are waited for, of which {so_far} have come; all: {due:?}"
+            );
             assert!(released.insert(id.clone(), next).is_none(), "{id} was released twice");
         }
-        assert_eq!(released.len(), due.len(), "all were released");
+        assert_eq!(released.len(), due.len(), "all were released: {due:?}");
         Ok(released.into_values().collect())
     }
 }

@@ -3,28 +3,10 @@
 use crate::support::World;
 use anyhow::Result;
 use delivery_core::tier::tolerance_ms;
-use kafka_log::{Outgoing, Producer};
-use runtime::{CancellationToken, clock::now_ms};
 use std::time::Duration;
 
 /// What the way takes beside the waiting itself, where nothing is slow: a transaction, and a read by this test.
 const WAY_MS: i64 = 300;
-/// One after the other, a transaction's calls take as long as this many writes.
-const CALLS: i64 = 4;
-
-/// How slow the machine is meanwhile: the longest that one small write took, until `stop`. In time means so "when not
-/// overloaded", and tests share their machine.
-async fn slowest_write_ms(producer: Producer, topic: String, stop: CancellationToken) -> Result<i64> {
-    let probe = Outgoing::new(topic, 0, "probe", b"probe".to_vec());
-    let mut slowest_ms = 0;
-    while !stop.is_cancelled() {
-        let began_ms = now_ms();
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        producer.write(&probe).await?;
-        slowest_ms = slowest_ms.max(now_ms() - began_ms - 20);
-    }
-    Ok(slowest_ms)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_early_and_nothing_is_late() -> Result<()> {
@@ -36,13 +18,10 @@ async fn nothing_is_early_and_nothing_is_late() -> Result<()> {
     returns.each_once(&first, Duration::ZERO).await?;
 
     let waits_ms: Vec<i64> = (0..1500).map(|_| rand::random_range(1_000..20_000)).collect();
-    let stop = CancellationToken::new();
-    let topic = world.connection.names().lanes();
-    let probe = tokio::spawn(slowest_write_ms(world.producer.clone(), topic, stop.clone()));
+    let slowness = world.slowness();
     let due = world.wait(&waits_ms).await?;
     let released = returns.each_once(&due, Duration::from_secs(2)).await?;
-    stop.cancel();
-    let way_ms = WAY_MS + CALLS * probe.await??;
+    let way_ms = WAY_MS + slowness.allowance_ms().await?;
     let mut late: Vec<(i64, i64)> = Vec::new();
     for released in &released {
         let due_ms = due[&released.delivery.delivery_id];
@@ -79,12 +58,14 @@ async fn a_lone_delivery_is_released_after_a_long_idle_wait() -> Result<()> {
     let running = world.start(world.options()).await?;
     let first = world.wait(&[1]).await?;
     returns.each_once(&first, Duration::ZERO).await?;
+    let slowness = world.slowness();
     let due = world.wait(&[16_000]).await?;
     let released = returns.each_once(&due, Duration::ZERO).await?;
     let late_ms = released[0].at_ms - due[&released[0].delivery.delivery_id];
+    let at_most_ms = 3_000 + slowness.allowance_ms().await?;
     assert!(
-        (0..3_000).contains(&late_ms),
-        "{late_ms} ms late: a new member would have waited for a rebalance"
+        (0..at_most_ms).contains(&late_ms),
+        "{late_ms} ms late, of at most {at_most_ms}: a new member would have waited for a rebalance"
     );
     running.stop().await
 }

@@ -92,17 +92,20 @@ async fn an_unknown_schema_blocks_until_it_is_known_and_is_never_skipped() -> Re
         "it says so again and again"
     );
 
+    let slowness = world.slowness();
     world.configure_schema(fingerprint, &schema).await?;
     let known_ms = now_ms();
     let due: HashMap<String, i64> = [&newer, &behind]
         .into_iter()
         .map(|delivery| (delivery.delivery_id.clone(), delivery.due_at_ms))
         .collect();
-    for released in returns.each_once(&due, Duration::from_secs(1)).await? {
+    let all = returns.each_once(&due, Duration::from_secs(1)).await?;
+    let at_most_ms = 4_000 + slowness.allowance_ms().await?;
+    for released in all {
         let took_ms = released.at_ms - known_ms;
         assert!(
-            took_ms < 4_000,
-            "{took_ms} ms: an evicted member would have had to join again"
+            took_ms < at_most_ms,
+            "{took_ms} ms, of at most {at_most_ms}: an evicted member would have had to join again"
         );
     }
     running.stop().await
@@ -136,32 +139,49 @@ async fn what_is_no_delivery_goes_to_the_rejected_topic_and_holds_nothing_up() -
     running.stop().await
 }
 
-/// A successor knows from the commit's metadata what has left out of turn.
+/// A successor knows from the commit's metadata what has left out of turn. The one that hasn't is due so much later than
+/// the others that no machine is too slow to hand over meanwhile, and nothing is waited for by time: what comes back before
+/// a delivery that was written after all others is all that can come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_left_out_of_turn_is_not_released_again() -> Result<()> {
     let world = World::new().await?;
     let mut returns = world.returns().await?;
-    let put = async |wait_ms: i64| -> Result<(String, i64)> {
-        let mut delivery = waiting(now_ms(), now_ms() + wait_ms);
-        delivery.endpoint_id = "wh_same".into();
-        let record = world.to_retry(&delivery, schemas::encode(&delivery)?)?;
-        assert!(record.topic.ends_with("retry.16"), "{}", record.topic);
-        world.producer.write(&record).await?;
-        Ok((delivery.delivery_id, delivery.due_at_ms))
+    // All in the slow one's topic, wherever their own waits would have put them: real ones are due by at most a twentieth
+    // before their elders.
+    let put = async |waits_ms: &[i64]| -> Result<HashMap<String, i64>> {
+        let (mut due, mut records) = (HashMap::new(), Vec::new());
+        for wait_ms in waits_ms {
+            let mut delivery = waiting(now_ms(), now_ms() + wait_ms);
+            delivery.endpoint_id = "wh_same".into();
+            let mut record = world.to_retry(&delivery, schemas::encode(&delivery)?)?;
+            record.topic = world.connection.names().retry(32);
+            records.push(record);
+            due.insert(delivery.delivery_id, delivery.due_at_ms);
+        }
+        world.producer.write_all(&records).await?;
+        Ok(due)
     };
-    let slow = HashMap::from([put(16_000).await?]);
-    let mut quick = HashMap::new();
-    for _ in 0..10 {
-        quick.extend([put(15_001).await?]);
-    }
     let first = world.start(world.options()).await?;
-    for released in returns.each_once(&quick, Duration::ZERO).await? {
-        let late_ms = released.at_ms - quick[&released.delivery.delivery_id];
-        assert!((0..900).contains(&late_ms), "{late_ms} ms late: behind the slow one");
+    // It passes when everything is up.
+    let passing = put(&[1_001]).await?;
+    returns.each_once(&passing, Duration::ZERO).await?;
+    let mut slow = put(&[32_000]).await?;
+    let mut quick = put(&[1_001; 10]).await?;
+    while !quick.is_empty() {
+        let released = returns.next(Duration::from_secs(60)).await?;
+        let released = released.with_context(|| format!("{} are not released", quick.len()))?;
+        let due_ms = quick.remove(&released.delivery.delivery_id);
+        let due_ms = due_ms.context("it was released before, or is the slow one, which they must not wait for")?;
+        assert!(released.at_ms >= due_ms, "early");
     }
     first.stop().await?;
+
     let second = world.start(world.options()).await?;
-    returns.each_once(&slow, Duration::from_secs(3)).await?;
+    // The second reads it after the quick ones. Had it forgotten that those have left, they would be due before it.
+    slow.extend(put(&[1_001]).await?);
+    for released in returns.each_once(&slow, Duration::ZERO).await? {
+        assert!(released.at_ms >= slow[&released.delivery.delivery_id], "early");
+    }
     second.stop().await
 }
 

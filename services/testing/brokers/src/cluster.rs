@@ -61,7 +61,9 @@ impl Cluster {
             jars: jars::ensure()?,
             java: java::ensure()?,
             jvm_options: match options.nodes {
-                1 => &["-Xms256m", "-Xmx512m"],
+                // All tests of a workspace leave 15,000 partitions on it, of about 25 KB each. A heap that is nearly full
+                // shows as brokers that don't answer for half a minute.
+                1 => &["-Xms256m", "-Xmx1g"],
                 _ => &["-Xms192m", "-Xmx384m", "-XX:+UseSerialGC"],
             },
         };

@@ -1,5 +1,7 @@
 //! The properties files of the nodes. Small on purpose: few internal partitions, so that two cores start quickly, and a
-//! short broker session, since a killed broker may only register again when its old session is over.
+//! short broker session, since a killed broker may only register again when its old session is over. Tests leave many
+//! thousand partitions behind, so a node's heap is for them: no JMX, which nobody asks and which has eleven names for each
+//! partition, and little for the log cleaner, which takes 128 MiB unasked.
 
 use std::path::Path;
 
@@ -56,6 +58,8 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
+metrics.jmx.exclude=.*
+log.cleaner.dedupe.buffer.size=16777216
 ",
         id = own.node_id,
         client = own.client_port,

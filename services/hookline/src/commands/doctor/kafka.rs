@@ -4,6 +4,7 @@ use super::reach;
 use super::report::{Report, counted};
 use crate::commands::topics;
 use crate::config::Config;
+use crate::connect;
 use kafka_log::topics::{Finding, Severity};
 use kafka_log::{Admin, Connection, Error, GroupOffsets, TopicPartition, TransactionalProducer, Watermarks};
 use std::time::Duration;
@@ -56,7 +57,10 @@ pub async fn brokers(report: &mut Report, connection: &Connection) -> anyhow::Re
 
 /// As `topics check`.
 pub async fn topics(report: &mut Report, connection: &Connection, config: &Config) -> anyhow::Result<()> {
-    let checked = async { topics::check(&Admin::new(connection)?, config).await };
+    let checked = async {
+        let admin = Admin::new(connection)?;
+        connect::patiently(async || topics::check(&admin, config).await).await
+    };
     let findings = match checked.await {
         Ok(findings) => findings,
         Err(error) => return report.fail("topics", error.to_string()),
@@ -111,7 +115,7 @@ fn grouped(findings: &[Finding]) -> Vec<(Severity, String)> {
 pub async fn access(report: &mut Report, connection: &Connection, config: &Config) -> anyhow::Result<()> {
     let (mut refused, mut there) = (Vec::new(), 0);
     let names = connection.names();
-    let mut all: Vec<_> = kafka_log::topics::fixed(names, &crate::connect::topic_settings(config))
+    let mut all: Vec<_> = kafka_log::topics::fixed(names, &connect::topic_settings(config))
         .into_iter()
         .map(|topic| topic.name)
         .collect();
