@@ -82,12 +82,15 @@ impl Projector {
 
     /// Gives partitions up: what isn't in the database is read by their next owner.
     pub(crate) async fn end(&mut self, partitions: &[i32]) {
+        let at = partitions.iter().map(|p| TopicPartition::new(self.topic.clone(), *p));
+        self.reader.remove(at.collect()).await;
+        // Nothing more of them arrives, and what is in the channel must not be taken for what is read when they come back.
+        while let Ok(item) = self.items.try_recv() {
+            self.take(item);
+        }
         for partition in partitions {
             self.intake.end(*partition);
         }
-        let at = partitions.iter().map(|p| TopicPartition::new(self.topic.clone(), *p));
-        self.reader.remove(at.collect()).await;
-        // What was under way in the channel is of partitions that the intake no longer knows.
         self.uncommitted.retain(|partition, _| !partitions.contains(partition));
     }
 
@@ -138,7 +141,9 @@ impl Projector {
                 Ok(()) => break,
                 Err(error @ history_store::Error::Overtaken { .. }) => {
                     tracing::warn!(%error, "the history goes on from where the database stands");
-                    self.begin(&self.intake.partitions()).await?;
+                    let all = self.intake.partitions();
+                    self.end(&all).await;
+                    self.begin(&all).await?;
                     return Ok(false);
                 }
                 Err(error) if error.is_retryable() => {
