@@ -232,10 +232,9 @@ fn what_others_put_into_the_environment_is_ignored() {
 }
 
 #[test]
-fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
+fn what_a_later_version_brings_is_refused() {
     for (name, value) in [
         ("HOOKLINE_SCHEMA_REGISTRY__URL", "http://registry:8081"),
-        ("HOOKLINE_HISTORY__URL", "postgres://db/hookline"),
         ("HOOKLINE_SCHEMA_REGISTRY__USER", "hookline"),
     ] {
         assert!(
@@ -243,7 +242,31 @@ fn what_a_later_version_brings_is_refused_unless_it_is_the_default() {
             "{name}"
         );
     }
-    with(None, &[("HOOKLINE_HISTORY__URL", "sqlite://hookline.db")]).expect("the default asks for nothing");
+}
+
+#[test]
+fn the_historys_database_is_a_file_or_postgres_and_its_password_is_not_shown_invariant_5() {
+    let loaded = with(
+        None,
+        &[("HOOKLINE_HISTORY__URL", "postgres://hookline:s3cret@db/hookline")],
+    );
+    let loaded = loaded.expect("it is right");
+    for text in [loaded.shown(), format!("{:?}", loaded.config)] {
+        assert!(text.contains("redacted") && !text.contains("s3cret"), "{text}");
+    }
+    let default = with(None, &[]).expect("the default is right").shown();
+    assert!(
+        default.contains("sqlite://hookline.db"),
+        "a default is no secret: {default}"
+    );
+    for wrong in ["mysql://u:s3cret@db", "hookline.db", "postgres"] {
+        let problems = mistakes(None, &[("HOOKLINE_HISTORY__URL", wrong)]);
+        assert!(
+            problems.len() == 1 && problems[0].contains("postgres://"),
+            "{problems:?}"
+        );
+        assert!(!problems[0].contains("s3cret"), "{problems:?}");
+    }
 }
 
 #[test]
