@@ -3,6 +3,7 @@
 
 use crate::{
     Delivery, Error, Status, Store, Tried,
+    database::Dialect,
     values::{self, Bind},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments};
@@ -83,7 +84,7 @@ impl Changes {
     }
 
     /// Writes them, each relative to what stands there but for the durations.
-    pub(crate) async fn write(self, connection: &mut AnyConnection) -> Result<(), Error> {
+    pub(crate) async fn write(self, connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Error> {
         let mut rows: Vec<Counted> = self
             .0
             .into_iter()
@@ -95,7 +96,7 @@ impl Changes {
             .collect();
         for chunk in values::chunks(&rows).map(<[Counted]>::len).collect::<Vec<_>>() {
             let mut now: Vec<Counted> = rows.drain(..chunk).collect();
-            remember_durations(connection, &mut now).await?;
+            remember_durations(connection, dialect, &mut now).await?;
             let sql = format!(
                 "INSERT INTO hookline_counters (endpoint_id, log_partition, pending, failed, delivered,
                     last_success_at_ms, last_failure_at_ms, durations_ms) VALUES {}
@@ -108,7 +109,7 @@ impl Changes {
                     last_failure_at_ms = CASE WHEN excluded.last_failure_at_ms > hookline_counters.last_failure_at_ms
                         THEN excluded.last_failure_at_ms ELSE hookline_counters.last_failure_at_ms END,
                     durations_ms = excluded.durations_ms",
-                values::tuples(now.len(), Counted::COLUMNS)
+                values::tuples(dialect, now.len(), Counted::COLUMNS)
             );
             sqlx::query_with(AssertSqlSafe(sql), values::bound(&now))
                 .execute(&mut *connection)
@@ -140,13 +141,17 @@ impl Bind for Counted {
 }
 
 /// The last ones of those that stand there and the new ones.
-async fn remember_durations(connection: &mut AnyConnection, rows: &mut [Counted]) -> Result<(), Error> {
+async fn remember_durations(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    rows: &mut [Counted],
+) -> Result<(), Error> {
     let ids: Vec<&str> = rows.iter().map(|row| row.endpoint_id.as_str()).collect();
     let mut arguments = AnyArguments::default();
     ids.iter().for_each(|id| values::add(&mut arguments, *id));
     let sql = format!(
         "SELECT endpoint_id, log_partition, durations_ms FROM hookline_counters WHERE endpoint_id IN ({})",
-        values::list(ids.len())
+        values::list(dialect, ids.len())
     );
     let found = sqlx::query_with(AssertSqlSafe(sql), arguments)
         .fetch_all(&mut *connection)
@@ -181,7 +186,7 @@ impl Store {
             let sql = format!(
                 "SELECT endpoint_id, pending, failed, delivered, last_success_at_ms, last_failure_at_ms, durations_ms
                  FROM hookline_counters WHERE endpoint_id IN ({})",
-                values::list(ids.len())
+                values::list(self.dialect, ids.len())
             );
             let rows = sqlx::query_with(AssertSqlSafe(sql), arguments)
                 .fetch_all(self.pool())

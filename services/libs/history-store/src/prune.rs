@@ -1,6 +1,6 @@
 //! Rows past their retention go, with what they add to counters.
 
-use crate::{Error, Status, Store, counters::Changes, values, write::narrow};
+use crate::{Error, Status, Store, counters::Changes, database::Dialect, values, write::narrow};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments};
 
 /// Rows of one transaction: the projection waits for it.
@@ -73,8 +73,8 @@ impl Store {
                 old.push(id);
             }
         }
-        delete(&mut transaction, &old).await?;
-        changes.write(&mut transaction).await?;
+        delete(&mut transaction, self.dialect, &old).await?;
+        changes.write(&mut transaction, self.dialect).await?;
         transaction.commit().await?;
         *gone += old.len() as u64;
         Ok(last)
@@ -104,13 +104,13 @@ impl Store {
     }
 }
 
-async fn delete(connection: &mut AnyConnection, ids: &[String]) -> Result<(), Error> {
+async fn delete(connection: &mut AnyConnection, dialect: Dialect, ids: &[String]) -> Result<(), Error> {
     for chunk in values::chunks(ids) {
         let mut arguments = AnyArguments::default();
         chunk.iter().for_each(|id| values::add(&mut arguments, id.as_str()));
         let sql = format!(
             "DELETE FROM hookline_deliveries WHERE delivery_id IN ({})",
-            values::list(chunk.len())
+            values::list(dialect, chunk.len())
         );
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .execute(&mut *connection)

@@ -205,12 +205,13 @@ impl Store {
         let mut events = Vec::with_capacity(ids.len());
         for chunk in values::chunks(ids) {
             let mut arguments = AnyArguments::default();
-            chunk.iter().for_each(|id| values::add(&mut arguments, *id));
-            values::add(&mut arguments, tenant);
+            for id in chunk {
+                values::add(&mut arguments, *id);
+                values::add(&mut arguments, tenant);
+            }
             let sql = format!(
-                "SELECT {EVENT_COLUMNS} FROM hookline_events WHERE event_id IN ({}) AND tenant = ${}",
-                values::list(chunk.len()),
-                chunk.len() + 1
+                "SELECT {EVENT_COLUMNS} FROM hookline_events WHERE (event_id, tenant) IN (VALUES {})",
+                values::tuples(self.dialect, chunk.len(), 2)
             );
             let rows = sqlx::query_with(AssertSqlSafe(sql), arguments)
                 .fetch_all(self.pool())

@@ -4,6 +4,7 @@
 use crate::{
     Delivery, Error, Event, Fact, Last, Outcome, Replay, Status, Store,
     counters::Changes,
+    database::Dialect,
     values::{self, Bind},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments, any::AnyRow};
@@ -91,14 +92,14 @@ impl Store {
         let mut deliveries: Vec<&Delivery> = batch.deliveries.values().collect();
         deliveries.sort_by(|a, b| a.id.cmp(&b.id));
         for chunk in values::chunks(&deliveries) {
-            write_deliveries(&mut transaction, chunk, &mut changes).await?;
+            write_deliveries(&mut transaction, self.dialect, chunk, &mut changes).await?;
         }
         let mut events: Vec<&Event> = batch.events.values().collect();
         events.sort_by(|a, b| (&a.tenant, &a.id).cmp(&(&b.tenant, &b.id)));
         for chunk in values::chunks(&events) {
-            write_events(&mut transaction, chunk).await?;
+            write_events(&mut transaction, self.dialect, chunk).await?;
         }
-        changes.write(&mut transaction).await?;
+        changes.write(&mut transaction, self.dialect).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -127,6 +128,7 @@ async fn advance(connection: &mut AnyConnection, Reached { partition, from, to }
 
 async fn write_deliveries(
     connection: &mut AnyConnection,
+    dialect: Dialect,
     added: &[&Delivery],
     changes: &mut Changes,
 ) -> Result<(), Error> {
@@ -136,7 +138,7 @@ async fn write_deliveries(
         .for_each(|delivery| values::add(&mut arguments, delivery.id.as_str()));
     let sql = format!(
         "SELECT {COLUMNS} FROM hookline_deliveries WHERE delivery_id IN ({})",
-        values::list(added.len())
+        values::list(dialect, added.len())
     );
     let found = sqlx::query_with(AssertSqlSafe(sql), arguments)
         .fetch_all(&mut *connection)
@@ -159,7 +161,7 @@ async fn write_deliveries(
     }
     let sql = format!(
         "INSERT INTO hookline_deliveries ({COLUMNS}) VALUES {} ON CONFLICT (delivery_id) DO UPDATE SET {}",
-        values::tuples(rows.len(), Delivery::COLUMNS),
+        values::tuples(dialect, rows.len(), Delivery::COLUMNS),
         replaced()
     );
     sqlx::query_with(AssertSqlSafe(sql), values::bound(&rows))
@@ -168,7 +170,7 @@ async fn write_deliveries(
     Ok(())
 }
 
-async fn write_events(connection: &mut AnyConnection, added: &[&Event]) -> Result<(), Error> {
+async fn write_events(connection: &mut AnyConnection, dialect: Dialect, added: &[&Event]) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO hookline_events (tenant, event_id, event_type, matched_at_ms, log_partition, log_offset) VALUES {}
          ON CONFLICT (tenant, event_id) DO UPDATE SET
@@ -176,7 +178,7 @@ async fn write_events(connection: &mut AnyConnection, added: &[&Event]) -> Resul
                 THEN excluded.matched_at_ms ELSE hookline_events.matched_at_ms END,
             log_offset = CASE WHEN excluded.log_offset > hookline_events.log_offset
                 THEN excluded.log_offset ELSE hookline_events.log_offset END",
-        values::tuples(added.len(), Event::COLUMNS)
+        values::tuples(dialect, added.len(), Event::COLUMNS)
     );
     sqlx::query_with(AssertSqlSafe(sql), values::bound(added))
         .execute(connection)
