@@ -11,7 +11,7 @@ use crate::{body, machine};
 
 /// Requests under way to an endpoint that is alone: enough that waiting for the receiver is no limit. Where there are
 /// several, each has the product's default, so that they have about as many together.
-const MAX_IN_FLIGHT: i32 = 256;
+pub(crate) const MAX_IN_FLIGHT: i32 = 256;
 /// As the product has it by default.
 const LANES: u16 = 64;
 /// For a backlog to become deliveries, or to be delivered. Far beyond what any machine needs.

@@ -9,6 +9,7 @@ use history_store::Store;
 use serde_json::Value;
 
 use super::{Kind, speed::until};
+use crate::product::MAX_IN_FLIGHT;
 use crate::receiver::Receiver;
 use crate::stage::{FEW_LANES, Placement, Setting, Stage};
 
@@ -47,7 +48,10 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     .await?;
     let mut receiver = Receiver::start(1).await?;
     // What matches goes straight to the dead letters.
-    let disable = |endpoint: &mut schemas::Endpoint| endpoint.status = "auto_disabled".into();
+    let disable = |endpoint: &mut schemas::Endpoint| {
+        endpoint.status = "auto_disabled".into();
+        endpoint.max_in_flight = Some(MAX_IN_FLIGHT);
+    };
     let party = stage
         .party("one", &receiver.url(0), Placement::Lanes, SHARD, disable)
         .await?;

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use history_store::Store;
 
 use super::Kind;
+use crate::product::MAX_IN_FLIGHT;
 use crate::receiver::Receiver;
 use crate::stage::{FEW_LANES, Party, Placement, Setting, Stage};
 
@@ -65,8 +66,10 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     })
     .await?;
     let mut receiver = Receiver::start(1).await?;
+    // Requests enough at a time that no delivery is held for so long that the lane sets it aside for the scheduler.
+    let wide = |endpoint: &mut schemas::Endpoint| endpoint.max_in_flight = Some(MAX_IN_FLIGHT);
     let party = stage
-        .party("one", &receiver.url(0), Placement::Lanes, SHARD, |_| {})
+        .party("one", &receiver.url(0), Placement::Lanes, SHARD, wide)
         .await?;
     stage.publish(&party, 0, deliveries).await?;
     stage.until_written(&party, deliveries).await?;
