@@ -6,15 +6,10 @@ use super::{
 };
 use crate::Error;
 use kafka_log::Outgoing;
-use replay::{Again, transact};
+use replay::{Again, transact_retrying};
 use runtime::{clock::now_ms, crash_point};
 use schemas::Endpoint;
-use std::time::Duration;
-use tokio::time::sleep;
 
-const RETRY: Duration = Duration::from_millis(200);
-/// Tries of one batch whose transaction was aborted.
-const TRIES: u32 = 10;
 /// Of bodies in one transaction.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -80,18 +75,7 @@ impl Running<'_> {
         if stop.run_until_cancelled(self.pace.wait(deliveries)).await.is_none() {
             return Err(kafka_log::Error::Stopped.into());
         }
-        let mut tries = 1;
-        loop {
-            match transact(&mut self.producer, records).await {
-                // Certainly come to nothing.
-                Err(kafka_log::Error::Aborted(reason)) if tries < TRIES => {
-                    tracing::warn!(reason, "a batch of a job is tried again");
-                    tries += 1;
-                    sleep(RETRY).await;
-                }
-                result => break result?,
-            }
-        }
+        transact_retrying(&mut self.producer, records).await?;
         crash_point("history.job_after_batch");
         records.clear();
         self.job.done += deliveries as i64;

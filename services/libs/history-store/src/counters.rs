@@ -136,7 +136,7 @@ impl Bind for Counted {
         values::add(arguments, self.change.delivered);
         values::add(arguments, self.change.last_success_at_ms);
         values::add(arguments, self.change.last_failure_at_ms);
-        values::add(arguments, to_text(&self.change.durations_ms));
+        values::add(arguments, values::to_text(&self.change.durations_ms));
     }
 }
 
@@ -147,19 +147,17 @@ async fn remember_durations(
     rows: &mut [Counted],
 ) -> Result<(), Error> {
     let ids: Vec<&str> = rows.iter().map(|row| row.endpoint_id.as_str()).collect();
-    let mut arguments = AnyArguments::default();
-    ids.iter().for_each(|id| values::add(&mut arguments, *id));
     let sql = format!(
         "SELECT endpoint_id, log_partition, durations_ms FROM hookline_counters WHERE endpoint_id IN ({})",
         values::list(dialect, ids.len())
     );
-    let found = sqlx::query_with(AssertSqlSafe(sql), arguments)
+    let found = sqlx::query_with(AssertSqlSafe(sql), values::bound(&ids))
         .fetch_all(&mut *connection)
         .await?;
     let mut standing = HashMap::new();
     for row in found {
         let key: (String, i64) = (row.try_get(0)?, row.try_get(1)?);
-        standing.insert(key, from_text(&row.try_get::<String, _>(2)?));
+        standing.insert(key, values::from_text(&row.try_get::<String, _>(2)?));
     }
     for row in rows {
         let mut all = standing
@@ -181,14 +179,12 @@ impl Store {
     pub async fn counters(&self, endpoint_ids: &[&str]) -> Result<HashMap<String, Counters>, Error> {
         let mut sums: HashMap<String, (Counters, Vec<i64>)> = HashMap::new();
         for ids in values::chunks(endpoint_ids) {
-            let mut arguments = AnyArguments::default();
-            ids.iter().for_each(|id| values::add(&mut arguments, *id));
             let sql = format!(
                 "SELECT endpoint_id, pending, failed, delivered, last_success_at_ms, last_failure_at_ms, durations_ms
                  FROM hookline_counters WHERE endpoint_id IN ({})",
                 values::list(self.dialect, ids.len())
             );
-            let rows = sqlx::query_with(AssertSqlSafe(sql), arguments)
+            let rows = sqlx::query_with(AssertSqlSafe(sql), values::bound(ids))
                 .fetch_all(self.pool())
                 .await?;
             for row in rows {
@@ -199,7 +195,7 @@ impl Store {
                 let time = |ms: i64| (ms > 0).then_some(ms);
                 sum.last_success_at_ms = sum.last_success_at_ms.max(time(row.try_get(4)?));
                 sum.last_failure_at_ms = sum.last_failure_at_ms.max(time(row.try_get(5)?));
-                durations.extend(from_text(&row.try_get::<String, _>(6)?));
+                durations.extend(values::from_text(&row.try_get::<String, _>(6)?));
             }
         }
         let finished = sums.into_iter().map(|(id, (mut sum, durations))| {
@@ -215,15 +211,6 @@ fn p95(mut durations: Vec<i64>) -> Option<i64> {
     durations.sort_unstable();
     let rank = (durations.len() * 95).div_ceil(100);
     durations.get(rank.checked_sub(1)?).copied()
-}
-
-fn to_text(numbers: &[i64]) -> String {
-    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
-    texts.join(" ")
-}
-
-fn from_text(text: &str) -> Vec<i64> {
-    text.split(' ').filter_map(|number| number.parse().ok()).collect()
 }
 
 #[cfg(test)]

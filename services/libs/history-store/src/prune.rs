@@ -1,7 +1,7 @@
 //! Rows past their retention go, with what they add to counters.
 
 use crate::{Error, Status, Store, counters::Changes, database::Dialect, values, write::narrow};
-use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// Rows of one transaction: the projection waits for it.
 const BATCH: i64 = 512;
@@ -105,14 +105,13 @@ impl Store {
 }
 
 async fn delete(connection: &mut AnyConnection, dialect: Dialect, ids: &[String]) -> Result<(), Error> {
-    for chunk in values::chunks(ids) {
-        let mut arguments = AnyArguments::default();
-        chunk.iter().for_each(|id| values::add(&mut arguments, id.as_str()));
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for chunk in values::chunks(&ids) {
         let sql = format!(
             "DELETE FROM hookline_deliveries WHERE delivery_id IN ({})",
             values::list(dialect, chunk.len())
         );
-        sqlx::query_with(AssertSqlSafe(sql), arguments)
+        sqlx::query_with(AssertSqlSafe(sql), values::bound(chunk))
             .execute(&mut *connection)
             .await?;
     }

@@ -56,7 +56,16 @@ pub(crate) trait Bind {
     fn bind(&self, arguments: &mut AnyArguments);
 }
 
-impl<T: Bind> Bind for &T {
+/// An id alone.
+impl Bind for str {
+    const COLUMNS: usize = 1;
+
+    fn bind(&self, arguments: &mut AnyArguments) {
+        add(arguments, self);
+    }
+}
+
+impl<T: Bind + ?Sized> Bind for &T {
     const COLUMNS: usize = T::COLUMNS;
 
     fn bind(&self, arguments: &mut AnyArguments) {
@@ -81,6 +90,16 @@ pub(crate) fn bound<T: Bind>(rows: &[T]) -> AnyArguments {
         row.bind(&mut arguments);
     }
     arguments
+}
+
+/// Numbers in one column.
+pub(crate) fn to_text(numbers: &[i64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    texts.join(" ")
+}
+
+pub(crate) fn from_text(text: &str) -> Vec<i64> {
+    text.split(' ').filter_map(|number| number.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -132,15 +132,12 @@ async fn write_deliveries(
     added: &[&Delivery],
     changes: &mut Changes,
 ) -> Result<(), Error> {
-    let mut arguments = AnyArguments::default();
-    added
-        .iter()
-        .for_each(|delivery| values::add(&mut arguments, delivery.id.as_str()));
+    let ids: Vec<&str> = added.iter().map(|delivery| delivery.id.as_str()).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM hookline_deliveries WHERE delivery_id IN ({})",
-        values::list(dialect, added.len())
+        values::list(dialect, ids.len())
     );
-    let found = sqlx::query_with(AssertSqlSafe(sql), arguments)
+    let found = sqlx::query_with(AssertSqlSafe(sql), values::bound(&ids))
         .fetch_all(&mut *connection)
         .await?;
     let mut known = HashMap::with_capacity(found.len());
@@ -241,8 +238,7 @@ impl Bind for Delivery {
         add(arguments, replay.map_or(0, |replay| replay.at_ms));
         add(arguments, replay.map(|replay| replay.by.as_str()));
         add(arguments, i64::from(self.log_partition));
-        let attempts: Vec<String> = self.attempts.iter().map(i64::to_string).collect();
-        add(arguments, attempts.join(" "));
+        add(arguments, values::to_text(&self.attempts));
     }
 }
 
@@ -300,11 +296,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Delivery, Error> {
         last,
         replay,
         log_partition: number(20)?,
-        attempts: row
-            .try_get::<String, _>(21)?
-            .split(' ')
-            .filter_map(|offset| offset.parse().ok())
-            .collect(),
+        attempts: values::from_text(&row.try_get::<String, _>(21)?),
     })
 }
 

@@ -73,24 +73,34 @@ impl Topics {
     /// # Errors
     /// [`EncodeError`]: a defect.
     pub fn again(&self, of: &Again<'_>, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<(), EncodeError> {
-        let generation = of.generation.saturating_add(1);
         let delivery = Delivery {
-            generation,
+            generation: of.generation.saturating_add(1),
             attempts_made: of.attempts_made,
             cause: "replay".to_owned(),
             ..fresh(of.event, of.endpoint, now_ms)
         };
         self.bury(&delivery.delivery_id, of.generation, out);
+        self.replayed(&delivery, of.by, now_ms, out)
+    }
+
+    /// A delivery whose next generation begins, and the log's word of it.
+    pub(crate) fn replayed(
+        &self,
+        delivery: &Delivery,
+        by: &str,
+        now_ms: i64,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), EncodeError> {
         let log = LogRecord {
             replayed: Some(Replayed {
                 delivery_id: delivery.delivery_id.clone(),
                 endpoint_id: delivery.endpoint_id.clone(),
-                generation,
-                by: of.by.to_owned(),
+                generation: delivery.generation,
+                by: by.to_owned(),
             }),
-            ..said(of.event, now_ms)
+            ..said(&delivery.event_id, &delivery.tenant, &delivery.event_type, now_ms)
         };
-        out.push(self.returned(&delivery)?);
+        out.push(self.returned(delivery)?);
         out.push(self.logged(&log)?);
         Ok(())
     }
@@ -125,7 +135,7 @@ impl Topics {
                 cloud_source: event.cloud_source.clone(),
                 traceparent: event.traceparent.clone(),
             }),
-            ..said(event, now_ms)
+            ..said(&event.id, &event.tenant, &event.event_type, now_ms)
         };
         out.push(self.returned(&delivery)?);
         out.push(self.logged(&log)?);
@@ -186,12 +196,12 @@ fn fresh(event: &Event, endpoint: &Endpoint, now_ms: i64) -> Delivery {
     }
 }
 
-/// A log record of the event, that says nothing yet.
-fn said(event: &Event, now_ms: i64) -> LogRecord {
+/// A log record of an event, that says nothing yet.
+fn said(event_id: &str, tenant: &str, event_type: &str, now_ms: i64) -> LogRecord {
     LogRecord {
-        event_id: event.id.clone(),
-        tenant: event.tenant.clone(),
-        event_type: event.event_type.clone(),
+        event_id: event_id.to_owned(),
+        tenant: tenant.to_owned(),
+        event_type: event_type.to_owned(),
         at_ms: now_ms,
         matched: None,
         attempt: None,

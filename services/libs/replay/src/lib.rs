@@ -33,4 +33,4 @@ pub use pace::Pace;
 pub use plan::{Progress, Request, Skipped, Summary};
 pub use scan::{DeadLetterEntry, Scanned, scan, show};
 pub use sweep::{purge, replay};
-pub use transact::transact;
+pub use transact::{transact, transact_retrying};

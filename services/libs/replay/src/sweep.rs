@@ -6,19 +6,15 @@ use crate::{
     DeadLetterEntry, Error, Pace, Progress, Request, Skipped, Summary,
     partition::{DeadLetters, Live},
     scan,
-    transact::transact,
+    transact::transact_retrying,
 };
 use kafka_log::{Connection, TransactionalProducer};
 use ledger::Ledger;
 use records::{Action, Targets};
 use runtime::CancellationToken;
-use std::time::Duration;
 
 /// Most bytes of bodies in one transaction.
 const MAX_BATCH_BYTES: usize = 4 << 20;
-/// Tries of one batch whose transaction was aborted.
-const TRIES: u32 = 10;
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Sends dead letters on their way again: a new generation, the same delivery id. What belongs to an endpoint that is
 /// deleted or disabled is skipped. Calls `progress` after each batch; when cancelled, ends after the batch under way.
@@ -195,18 +191,7 @@ impl<P: FnMut(&Progress) + Send> Sweep<'_, P> {
         for entry in batch {
             self.targets.records(entry, runtime::clock::now_ms(), &mut records)?;
         }
-        let mut tries = 1;
-        loop {
-            match transact(producer, &records).await {
-                // Certainly come to nothing.
-                Err(kafka_log::Error::Aborted(reason)) if tries < TRIES => {
-                    tracing::warn!(reason, "a batch of dead letters is tried again");
-                    tries += 1;
-                    tokio::time::sleep(RETRY_PAUSE).await;
-                }
-                result => return Ok(result?),
-            }
-        }
+        Ok(transact_retrying(producer, &records).await?)
     }
 }
 

@@ -2,6 +2,32 @@
 
 use kafka_log::{Outgoing, Transaction, TransactionalProducer};
 use runtime::crash_point;
+use std::time::Duration;
+
+/// Tries of a transaction that is aborted again and again.
+const TRIES: u32 = 10;
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Like [`transact`]; tries again what has certainly come to nothing.
+///
+/// # Errors
+/// Those of [`transact`], [`kafka_log::Error::Aborted`] after the last try.
+pub async fn transact_retrying(
+    producer: &mut TransactionalProducer,
+    records: &[Outgoing],
+) -> Result<(), kafka_log::Error> {
+    let mut tries = 1;
+    loop {
+        match transact(producer, records).await {
+            Err(kafka_log::Error::Aborted(reason)) if tries < TRIES => {
+                tracing::warn!(reason, "a batch of replays is tried again");
+                tries += 1;
+                tokio::time::sleep(RETRY).await;
+            }
+            result => return result,
+        }
+    }
+}
 
 /// Writes all of them or none.
 ///

@@ -1,10 +1,9 @@
 //! The records that take a dead letter away.
 
-use crate::{DeadLetterEntry, Error};
-use delivery_core::murmur2;
-use kafka_log::{Connection, Outgoing, Watermarks};
+use crate::{DeadLetterEntry, Error, Topics};
+use kafka_log::{Connection, Outgoing};
 use ledger::View;
-use schemas::{DeadLetter, Delivery, LogRecord, Replayed};
+use schemas::{DeadLetter, Delivery};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
@@ -17,24 +16,16 @@ pub(super) struct Targets {
     action: Action,
     by: String,
     dlq: String,
-    returns: (String, i32),
-    log: (String, i32),
+    topics: Topics,
 }
 
 impl Targets {
     pub(super) async fn find(connection: &Connection, action: Action, by: String) -> Result<Self, Error> {
-        let (names, watermarks) = (connection.names(), Watermarks::new(connection)?);
-        let (returns, log) = (names.returns(), names.log());
-        let (shards, log_partitions) = (
-            watermarks.partitions(&returns).await?,
-            watermarks.partitions(&log).await?,
-        );
         Ok(Self {
             action,
             by,
-            dlq: names.dlq(),
-            returns: (returns, shards),
-            log: (log, log_partitions),
+            dlq: connection.names().dlq(),
+            topics: Topics::find(connection).await?,
         })
     }
 
@@ -63,25 +54,9 @@ impl Targets {
         if self.action == Action::Purge {
             return Ok(());
         }
-        let delivery = again(dead.clone(), now_ms);
-        let log = LogRecord {
-            event_id: delivery.event_id.clone(),
-            tenant: delivery.tenant.clone(),
-            event_type: delivery.event_type.clone(),
-            at_ms: now_ms,
-            matched: None,
-            attempt: None,
-            settled: None,
-            replayed: Some(Replayed {
-                delivery_id: delivery.delivery_id.clone(),
-                endpoint_id: delivery.endpoint_id.clone(),
-                generation: delivery.generation,
-                by: self.by.clone(),
-            }),
-        };
-        out.push(keyed(&self.returns, &delivery.endpoint_id, schemas::encode(&delivery)?));
-        out.push(keyed(&self.log, &delivery.event_id, schemas::encode(&log)?));
-        Ok(())
+        Ok(self
+            .topics
+            .replayed(&again(dead.clone(), now_ms), &self.by, now_ms, out)?)
     }
 
     /// A tombstone for the letter, and a mark that hides whatever is or will be there of generations before: a replay's
@@ -106,15 +81,6 @@ impl Targets {
             out.push(Outgoing::new(self.dlq.as_str(), entry.partition, mark, Vec::new()));
         }
     }
-}
-
-fn keyed((topic, partitions): &(String, i32), key: &str, value: Vec<u8>) -> Outgoing {
-    Outgoing::new(
-        topic.as_str(),
-        murmur2::partition(key.as_bytes(), *partitions),
-        key,
-        value,
-    )
 }
 
 /// The same delivery from the start of its schedule, due at once; its attempts go on counting, its age begins anew.
