@@ -4,8 +4,8 @@ use super::{Office, page::Page};
 use crate::Error;
 use history_store::{Candidates, Missing, Status};
 use kafka_log::TransactionalProducer;
-use ledger::{Entity, Versioned, View, WriteError};
-use replay::{Cursor, Only, Pace, Recovery, Stage, Topics};
+use ledger::{Entity, Versioned, WriteError};
+use replay::{Cursor, Obstacle, Only, Pace, Recovery, Stage, Topics, receiver};
 use runtime::clock::now_ms;
 use schemas::{Endpoint, Job};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
@@ -184,22 +184,13 @@ impl<'a> Running<'a> {
         if !is_running || self.office.stop.is_cancelled() {
             return Err(Ended::Elsewhere);
         }
-        let id = &self.state.endpoint_id;
-        let Some(endpoint) = self.endpoint(&view) else {
-            return Err(Ended::Failed(format!("endpoint {id} was deleted")));
-        };
-        match endpoint.status.as_str() {
-            status @ ("disabled" | "auto_disabled") if !self.state.dry_run => Err(Ended::Failed(format!(
-                "endpoint {id} is {status}; set it to active and begin again"
-            ))),
-            _ => Ok(endpoint),
+        let (id, tenant) = (&self.state.endpoint_id, self.job.tenant.as_deref());
+        match receiver(&view, tenant.unwrap_or_default(), id) {
+            // Counting sends nothing.
+            Err(Obstacle::Off(endpoint)) if self.state.dry_run => Ok(endpoint),
+            Err(obstacle) => Err(Ended::Failed(format!("endpoint {id} {obstacle}"))),
+            Ok(endpoint) => Ok(endpoint),
         }
-    }
-
-    fn endpoint(&self, view: &View) -> Option<Arc<Endpoint>> {
-        let endpoint = view.endpoint(&self.state.endpoint_id)?;
-        let is_tenants = self.job.tenant.as_deref() == Some(endpoint.tenant.as_str());
-        (is_tenants && endpoint.status != "deleted").then(|| endpoint.entity.clone())
     }
 
     async fn end(&mut self, status: &str, error: Option<String>) -> Result<(), Error> {

@@ -19,6 +19,7 @@ use axum::extract::State;
 use event_model::{Event, Refusal, admit};
 use history_store::{Delivery, Status};
 use http::StatusCode;
+use replay::{Obstacle, receiver};
 use schemas::Endpoint;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -102,20 +103,12 @@ fn may_be_replayed(caller: &ForTenant, delivery: &Delivery) -> Result<Arc<Endpoi
         ));
     }
     let id = &delivery.endpoint_id;
-    let endpoint = caller
-        .view
-        .endpoint(id)
-        .filter(|endpoint| endpoint.tenant == caller.tenant.id);
-    let status = endpoint.map_or("deleted", |endpoint| endpoint.status.as_str());
-    match (endpoint, status) {
-        (Some(endpoint), "active" | "paused") => Ok(endpoint.entity.clone()),
-        (_, "deleted") => Err(ApiError::conflict(format!(
-            "endpoint {id} was deleted: nothing is sent to it any more"
-        ))),
-        _ => Err(ApiError::conflict(format!(
-            "endpoint {id} is {status}; set its status to active, then replay"
-        ))),
-    }
+    receiver(&caller.view, &caller.tenant.id, id).map_err(|obstacle| match obstacle {
+        Obstacle::Unknown | Obstacle::Deleted => {
+            ApiError::conflict(format!("endpoint {id} was deleted: nothing is sent to it any more"))
+        }
+        Obstacle::Off(_) => ApiError::conflict(format!("endpoint {id} {obstacle}")),
+    })
 }
 
 async fn event_of(history: &History, caller: &ForTenant, delivery: &Delivery) -> Result<Event, ApiError> {

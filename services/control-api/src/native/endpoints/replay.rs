@@ -16,9 +16,9 @@ use crate::{
 use axum::extract::State;
 use http::StatusCode;
 use ledger::Entity;
-use replay::{Only, RECOVERY, Recovery};
+use replay::{Only, RECOVERY, Recovery, receiver};
 use runtime::clock::now_ms;
-use schemas::{Endpoint, Job};
+use schemas::Job;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -91,7 +91,10 @@ pub(crate) async fn replay(
     caller.require_scopes_of(endpoint)?;
     let now_ms = now_ms();
     let state = read(body.value, &endpoint.id, now_ms)?;
-    may_be_sent_to(endpoint, &state)?;
+    match receiver(&caller.view, &caller.tenant.id, &id) {
+        Err(obstacle) if !state.dry_run => return Err(ApiError::conflict(format!("the endpoint {obstacle}"))),
+        _ => {}
+    }
     let job = Job {
         id: format!("job_{}", ulid::Ulid::new()),
         tenant: Some(caller.tenant.id.clone()),
@@ -110,16 +113,6 @@ pub(crate) async fn replay(
     match api.put(&once, 0, Entity::from(job), 0, answer).await? {
         Tried::Answered(answer) => Ok(answer),
         Tried::Conflict => Err(ApiError::conflict("a job of this id exists already")),
-    }
-}
-
-fn may_be_sent_to(endpoint: &Endpoint, state: &Recovery) -> Result<(), ApiError> {
-    match endpoint.status.as_str() {
-        "active" | "paused" => Ok(()),
-        _ if state.dry_run => Ok(()),
-        status => Err(ApiError::conflict(format!(
-            "the endpoint is {status}; set its status to active, then replay"
-        ))),
     }
 }
 

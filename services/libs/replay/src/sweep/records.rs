@@ -1,6 +1,6 @@
 //! The records that take a dead letter away.
 
-use crate::{DeadLetterEntry, Error, Topics};
+use crate::{DeadLetterEntry, Error, Obstacle, Topics, receiver};
 use kafka_log::{Connection, Outgoing};
 use ledger::View;
 use schemas::{DeadLetter, Delivery};
@@ -35,16 +35,13 @@ impl Targets {
             return None;
         }
         let id = &delivery.endpoint_id;
-        let Some(endpoint) = view.endpoint(id).filter(|endpoint| endpoint.tenant == delivery.tenant) else {
-            return Some(format!("endpoint {id} doesn't exist; export or purge its dead letters"));
-        };
-        match endpoint.status.as_str() {
-            "deleted" => Some(format!("endpoint {id} was deleted; export or purge its dead letters")),
-            status @ ("disabled" | "auto_disabled") => Some(format!(
-                "endpoint {id} is {status}; set its status to active, then replay"
-            )),
-            _ => None,
-        }
+        let obstacle = receiver(view, &delivery.tenant, id).err()?;
+        Some(match &obstacle {
+            Obstacle::Unknown | Obstacle::Deleted => {
+                format!("endpoint {id} {obstacle}; export or purge its dead letters")
+            }
+            Obstacle::Off(_) => format!("endpoint {id} {obstacle}"),
+        })
     }
 
     /// Adds what takes this dead letter away.
