@@ -123,6 +123,8 @@ pub(crate) struct Shard {
     open_circuits: usize,
     /// Endpoints that the clerk is being asked to disable.
     disabling: HashSet<Arc<str>>,
+    /// Not all that has waited for too long is deferred yet.
+    is_sweeping: bool,
     stopping: Option<stop::Stopping>,
     /// Set when endpoints changed that it was too busy to be told of.
     stale: Arc<AtomicBool>,
@@ -171,6 +173,7 @@ impl Shard {
             writing_health: false,
             open_circuits: 0,
             disabling: HashSet::new(),
+            is_sweeping: false,
             stopping: None,
             stale,
             given_up,

@@ -26,7 +26,7 @@ impl Options {
             lanes,
             instance_id: None,
             source_topics,
-            window_bytes: 512 << 10,
+            window_bytes: 1 << 20,
             truncate_every: Duration::from_secs(60),
             janitor_every: Duration::from_secs(60),
         }

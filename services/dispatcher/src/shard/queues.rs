@@ -1,10 +1,11 @@
 //! What waits in memory, per endpoint: two queues, a rate, a count of requests under way. Which may start next.
 
-use super::{admit::Arrived, limiter::Limiter};
-use crate::{budget::Share, readers::Class, shard::Slot, target::Target};
+mod waiting;
+
+use super::limiter::Limiter;
+use crate::{readers::Class, target::Target};
 use delivery_core::health::{Gate, Health};
 use runtime::clock::now_ms;
-use schemas::Delivery;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
@@ -13,35 +14,10 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A delivery in memory.
-pub(crate) struct Waiting {
-    pub(crate) delivery: Delivery,
-    pub(crate) slot: Slot,
-    /// Bytes of the process's budget.
-    pub(crate) share: Share,
-    /// Bytes of its partition's window; None: the window bounds only what has not come here yet.
-    pub(crate) credit: Option<kafka_log::Credit>,
-    pub(crate) since: Instant,
-    /// Where it was read. What is from its endpoint's dedicated topic waits here as long as it has to.
-    pub(crate) class: Class,
-}
+pub(crate) use waiting::Waiting;
 
-impl Waiting {
-    pub(crate) fn is_dedicated(&self) -> bool {
-        self.class == Class::Dedicated
-    }
-
-    /// As it was when it was read. Its share of the budget is given back.
-    pub(super) fn into_arrived(self) -> (Delivery, Arrived) {
-        let arrived = Arrived {
-            slot: self.slot,
-            class: self.class,
-            bytes: self.share.bytes(),
-            credit: self.credit,
-        };
-        (self.delivery, arrived)
-    }
-}
+/// An endpoint of which no request has ended for so long stands still.
+const STANDING: Duration = Duration::from_secs(1);
 
 /// One endpoint's deliveries in memory.
 pub(crate) struct Queue {
@@ -133,15 +109,24 @@ impl Queue {
     /// How long what waits here, and what was deferred before, would take, in milliseconds: so that not all of it comes
     /// back at once. A request that doesn't end counts with the time it has taken so far.
     pub(crate) fn drain_ms(&self) -> f64 {
-        let requests = (self.len() + self.deferred) as f64 + 1.0;
-        let standing = if self.in_flight > 0 {
-            self.moved_at.elapsed()
-        } else {
-            Duration::ZERO
+        ((self.len() + self.deferred) as f64 + 1.0) * self.one_ms()
+    }
+
+    /// How many requests end within this time.
+    fn within(&self, time: Duration) -> usize {
+        (time.as_secs_f64() * 1000.0 / self.one_ms()) as usize
+    }
+
+    /// From one request's end to the next, in milliseconds.
+    fn one_ms(&self) -> f64 {
+        let standing = match self.moved_at.elapsed() {
+            // The shard may have been busy with something else meanwhile.
+            elapsed if self.in_flight == 0 || elapsed < STANDING => Duration::ZERO,
+            elapsed => elapsed,
         };
         let by_time = self.mean.max(standing).as_secs_f64() / self.target.max_in_flight as f64;
         let by_rate = self.limiter.as_ref().map_or(0.0, |l| 1.0 / l.rate().per_second);
-        requests * by_time.max(by_rate) * 1000.0
+        by_time.max(by_rate) * 1000.0
     }
 
     /// True when its health is forgotten: it was changed, so whoever changed it may have mended it.
@@ -362,23 +347,25 @@ impl Queues {
         Some(waiting)
     }
 
-    /// Takes out what has waited in memory since before `limit` and isn't from a dedicated topic.
-    pub(crate) fn take_older(&mut self, limit: Instant) -> Vec<(Waiting, f64)> {
+    /// Takes out what has waited in memory since before `limit` and isn't from a dedicated topic, the oldest first. As many
+    /// of each endpoint stay as it gets done within `spared`: it isn't left with nothing to do. At most `portion`.
+    pub(crate) fn take_older(&mut self, limit: Instant, spared: Duration, portion: usize) -> Vec<(Waiting, f64)> {
         let mut taken = Vec::new();
         for queue in self.by_endpoint.values_mut() {
             let drain_ms = queue.drain_ms();
+            let surplus = queue.len().saturating_sub(queue.within(spared));
+            let mut most = surplus.min(portion - taken.len());
             let Queue {
                 returned, new, bytes, ..
             } = queue;
             for waiting_queue in [returned, new] {
-                while waiting_queue
-                    .front()
-                    .is_some_and(|w| w.since < limit && !w.is_dedicated())
+                let is_older = |w: &mut Waiting| w.since < limit && !w.is_dedicated();
+                while most > 0
+                    && let Some(waiting) = waiting_queue.pop_front_if(is_older)
                 {
-                    if let Some(waiting) = waiting_queue.pop_front() {
-                        *bytes -= waiting.share.bytes();
-                        taken.push((waiting, drain_ms));
-                    }
+                    most -= 1;
+                    *bytes -= waiting.share.bytes();
+                    taken.push((waiting, drain_ms));
                 }
             }
         }
@@ -395,3 +382,6 @@ impl Queues {
         self.by_endpoint.keys().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

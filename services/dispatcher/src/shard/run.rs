@@ -1,6 +1,6 @@
 //! The shard's loop.
 
-use super::{ASK_AGAIN_AFTER, Command, Shard};
+use super::{ASK_AGAIN_AFTER, Command, SIDE_WRITES, Shard};
 use crate::{commit::Answer, target::Status};
 use kafka_log::{Error, Item, TopicPartition};
 use std::{
@@ -16,6 +16,9 @@ use tokio::{
 
 /// How often what has waited too long in memory is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// What is sent within this time is back in memory no sooner when it is deferred: a retry topic takes a second, a
+/// transaction and two more reads.
+const SOON: Duration = Duration::from_secs(2);
 /// How soon a dedicated topic that wasn't there is looked for once more.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Offsets are committed again this often, because they expire.
@@ -39,6 +42,9 @@ impl Shard {
         while !self.has_ended() {
             if self.stale.swap(false, Ordering::Relaxed) {
                 self.endpoints_changed().await;
+            }
+            if self.is_sweeping && self.stopping.is_none() {
+                self.is_sweeping = self.defer_older_than(self.ctx.options.hold_max, Duration::ZERO).await;
             }
             if self.streams.need_room() {
                 self.make_room().await;
@@ -257,27 +263,33 @@ impl Shard {
         self.streams.measure();
         if self.stopping.is_none() {
             self.bury_what_outlived_its_schedule().await;
-            self.defer_older_than(self.ctx.options.hold_max).await;
+            self.is_sweeping = true;
             self.queues.forget_idle();
             self.count_open_circuits();
             self.write_health();
         }
     }
 
-    /// A partition's commit metadata is nearly full: what has waited for a moment is deferred, so that it can move on.
+    /// A partition's commit metadata is nearly full: what has waited for a moment, and would for longer, is deferred, so
+    /// that it can move on.
     async fn make_room(&mut self) {
         if self.stopping.is_none() {
-            self.defer_older_than(Duration::from_secs(1)).await;
+            self.defer_older_than(Duration::from_secs(1), SOON).await;
         }
     }
 
-    async fn defer_older_than(&mut self, age: Duration) {
+    /// No more at once than is written at once: meanwhile the shard does nothing else. Whether there may be more; what has
+    /// been written brings the loop back.
+    async fn defer_older_than(&mut self, age: Duration, spared: Duration) -> bool {
         let Some(limit) = Instant::now().checked_sub(age) else {
-            return;
+            return false;
         };
-        for (waiting, drain_ms) in self.queues.take_older(limit) {
+        let portion = self.queues.take_older(limit, spared, SIDE_WRITES);
+        let is_whole = portion.len() == SIDE_WRITES;
+        for (waiting, drain_ms) in portion {
             self.defer_waiting(waiting, drain_ms).await;
         }
+        is_whole
     }
 }
 
