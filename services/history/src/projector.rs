@@ -136,6 +136,7 @@ impl Projector {
             return Ok(false);
         }
         let began = Instant::now();
+        runtime::crash_point("history.before_write");
         loop {
             match self.store.write(&batch).await {
                 Ok(()) => break,
@@ -156,6 +157,7 @@ impl Projector {
                 return Ok(false);
             }
         }
+        runtime::crash_point("history.after_write");
         metrics::histogram!("hookline_history_batch_seconds").record(began.elapsed());
         metrics::counter!("hookline_history_records_total").increment(records as u64);
         self.intake.written(&batch.reached);

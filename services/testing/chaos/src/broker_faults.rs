@@ -12,6 +12,9 @@ use tokio::task::JoinSet;
 
 const QUIET_MS: std::ops::Range<u64> = 5_000..12_000;
 const AWAY_MS: std::ops::Range<u64> = 2_000..8_000;
+/// For how long all are away in a run that has the time for it.
+const ALL_AWAY: Duration = Duration::from_secs(60);
+const LONG_STORM: Duration = Duration::from_secs(600);
 
 /// How often brokers were away.
 #[derive(Debug, Default, Clone, Copy)]
@@ -41,8 +44,13 @@ pub(crate) async fn start_cluster() -> anyhow::Result<Arc<Cluster>> {
     Ok(Arc::new(cluster.await?.context("cannot start three brokers")?))
 }
 
-/// Until the storm is over. All brokers run when it returns.
-pub(crate) async fn run(cluster: Arc<Cluster>, mut storm: watch::Receiver<bool>, seed: u64) -> anyhow::Result<Outages> {
+/// Until the storm, which lasts for `length`, is over. All brokers run when it returns.
+pub(crate) async fn run(
+    cluster: Arc<Cluster>,
+    mut storm: watch::Receiver<bool>,
+    length: Duration,
+    seed: u64,
+) -> anyhow::Result<Outages> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut outages = Outages::default();
     loop {
@@ -52,10 +60,15 @@ pub(crate) async fn run(cluster: Arc<Cluster>, mut storm: watch::Receiver<bool>,
             return Ok(outages);
         }
         let all = cluster.node_ids();
-        let away = Duration::from_millis(random.random_range(AWAY_MS));
-        // The second outage is of all, so that short runs have it too.
-        let nodes = if outages.one == 1 && outages.all == 0 {
+        let mut away = Duration::from_millis(random.random_range(AWAY_MS));
+        let is_long = length >= LONG_STORM;
+        // The second outage is of all, so that short runs have it too; a long one has come into its stride first.
+        let before = if is_long { 10 } else { 1 };
+        let nodes = if outages.one == before && outages.all == 0 {
             outages.all += 1;
+            if is_long {
+                away = ALL_AWAY;
+            }
             all
         } else {
             outages.one += 1;

@@ -42,6 +42,9 @@ pub const REPLAY: &[&str] = &[
 /// After a batch of a job that replays an endpoint; such a batch passes all of [`REPLAY`], too.
 pub const HISTORY: &[&str] = &["history.job_after_batch"];
 
+/// Around the transaction that takes a batch of the log into the history's database.
+pub const PROJECTION: &[&str] = &["history.before_write", "history.after_write"];
+
 #[cfg(test)]
 mod tests {
     //! Against the sources.
@@ -69,7 +72,7 @@ mod tests {
         let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut found = BTreeSet::new();
         collect(&services, &mut found);
-        let lists = [FANOUT, DISPATCHER, SCHEDULER, CLERK, REPLAY, HISTORY];
+        let lists = [FANOUT, DISPATCHER, SCHEDULER, CLERK, REPLAY, HISTORY, PROJECTION];
         let listed: BTreeSet<_> = lists.into_iter().flatten().map(|name| (*name).to_owned()).collect();
         assert_eq!(found, listed);
     }

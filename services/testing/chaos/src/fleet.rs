@@ -18,6 +18,9 @@ use crate::faults::{Fault, Faults};
 const BEAT: Duration = Duration::from_millis(50);
 /// How long a process that is to die at its crash point is left alone.
 const ARMED_PATIENCE: Duration = Duration::from_secs(12);
+/// Clerks are left alone once nobody has changed the ledger for so long, until somebody has: a takeover takes a session
+/// and more, and on a busy machine none would live through it.
+const CLERKLESS_PATIENCE: Duration = Duration::from_secs(20);
 /// For the end that SIGTERM asks for: a drain takes at most `delivery.timeout_sec` + 5.
 const END_PATIENCE: Duration = Duration::from_secs(40);
 const SIGKILL: i32 = 9;
@@ -29,15 +32,18 @@ pub(crate) enum Role {
     Fanout,
     Dispatcher,
     Scheduler,
+    History,
 }
 
 pub(crate) const DISPATCHERS: usize = 3;
 
-const ROLES: [(Role, &str, usize, &[&str]); 4] = [
+const ROLES: [(Role, &str, usize, &[&str]); 5] = [
     (Role::Clerk, "api", 2, crash_points::CLERK),
     (Role::Fanout, "fanout", 2, crash_points::FANOUT),
     (Role::Dispatcher, "dispatcher", DISPATCHERS, crash_points::DISPATCHER),
     (Role::Scheduler, "scheduler", 2, crash_points::SCHEDULER),
+    // One: its database is a file.
+    (Role::History, "history", 1, crash_points::PROJECTION),
 ];
 
 /// What was done to the processes, and what became of them.
@@ -89,6 +95,8 @@ pub(crate) struct Fleet {
     faults: Faults,
     brokers_die: bool,
     next_fault_at: Instant,
+    /// When the ledger was last changed.
+    ledger_changed: watch::Receiver<Instant>,
     toll: Toll,
 }
 
@@ -99,6 +107,7 @@ impl Fleet {
         seed: u64,
         faults: Faults,
         brokers_die: bool,
+        ledger_changed: watch::Receiver<Instant>,
     ) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for (role, name, count, _) in ROLES {
@@ -123,6 +132,7 @@ impl Fleet {
             faults,
             brokers_die,
             next_fault_at: Instant::now(),
+            ledger_changed,
             toll: Toll::default(),
         })
     }
@@ -221,6 +231,7 @@ impl Fleet {
 
     /// Every second one gets a crash point, each in its turn, to die at one of its first times there.
     async fn start_again(&mut self, index: usize, is_storm: bool) -> anyhow::Result<()> {
+        let is_spared = self.is_spared(self.members[index].role);
         let member = &mut self.members[index];
         let (row, (.., points)) = ROLES
             .iter()
@@ -228,7 +239,7 @@ impl Fleet {
             .find(|(_, (role, ..))| *role == member.role)
             .expect("ROLES has every role");
         member.start_at = None;
-        if !is_storm || self.random.random_bool(0.5) {
+        if !is_storm || is_spared || self.random.random_bool(0.5) {
             member.armed = None;
             return member.process.restart(&[]).await;
         }
@@ -241,12 +252,16 @@ impl Fleet {
         member.process.restart(&[("HOOKLINE_CRASH_AT", &at)]).await
     }
 
+    fn is_spared(&self, role: Role) -> bool {
+        role == Role::Clerk && self.ledger_changed.borrow().elapsed() > CLERKLESS_PATIENCE
+    }
+
     async fn harm_one(&mut self) -> anyhow::Result<()> {
         self.next_fault_at = Instant::now() + Duration::from_millis(self.random.random_range(800..2500));
         let can_be_harmed = |member: &Member| {
             let waits_for_its_point = member.armed.is_some_and(|(_, since)| since.elapsed() < ARMED_PATIENCE);
             let is_free = member.start_at.is_none() && member.resume_at.is_none() && member.ending.is_none();
-            is_free && !waits_for_its_point
+            is_free && !waits_for_its_point && !self.is_spared(member.role)
         };
         let free: Vec<_> = (0..self.members.len())
             .filter(|index| can_be_harmed(&self.members[*index]))

@@ -6,19 +6,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 use harness::{Direct, until};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::cast::{Cast, Member};
 use crate::manner::Manner;
 
-/// Brokers may all be away, and take a while to come back on a busy machine.
-const CLERK_PATIENCE: Duration = Duration::from_secs(180);
+/// Brokers may all be away for a minute, and take a while to come back on a busy machine.
+const CLERK_PATIENCE: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_millis(250);
 const SWITCHED_EVERY: Duration = Duration::from_secs(3);
 
-/// Goes on until `stop`; how many changes were made. While there is no clerk they fail, which is as it should be.
-pub(crate) async fn describe(direct: Direct, endpoints: Vec<String>, stop: CancellationToken) -> usize {
+/// Goes on until `stop`; how many changes were made, and to `last` when. While there is no clerk they fail, which is as it
+/// should be.
+pub(crate) async fn describe(
+    direct: Direct,
+    endpoints: Vec<String>,
+    last: watch::Sender<Instant>,
+    stop: CancellationToken,
+) -> usize {
     let mut turns = interval(EVERY);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut made = 0;
@@ -30,7 +37,11 @@ pub(crate) async fn describe(direct: Direct, endpoints: Vec<String>, stop: Cance
             change.await.is_ok()
         };
         match stop.run_until_cancelled(change).await {
-            Some(is_made) => made += usize::from(is_made),
+            Some(true) => {
+                made += 1;
+                last.send_replace(Instant::now());
+            }
+            Some(false) => {}
             None => break,
         }
     }

@@ -1,5 +1,6 @@
 //! One run from its start to the verdict.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,6 +13,7 @@ use crate::broker_faults::{self, Outages};
 use crate::cast::{self, Cast};
 use crate::faults::Faults;
 use crate::fleet::{Fleet, Toll};
+use crate::history;
 use crate::ledger_edits;
 use crate::limits::{self, Changes};
 use crate::manner::Manner;
@@ -77,7 +79,29 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
     };
     let bootstrap = cluster.as_ref().map(|cluster| cluster.bootstrap().to_owned());
     let mut installation = install(options, bootstrap).await?;
-    let fleet = Fleet::start(&installation, options.seed, options.faults, options.kills_brokers).await?;
+    let summary = play(options, &installation, cluster.as_ref()).await;
+    match &summary {
+        Ok(summary) if summary.violations.is_empty() => installation.delete_topics().await?,
+        _ => installation.keep_logs(),
+    }
+    summary
+}
+
+/// From the start of all processes to the verdict.
+async fn play(
+    options: &Options,
+    installation: &Installation,
+    cluster: Option<&Arc<brokers::Cluster>>,
+) -> anyhow::Result<Summary> {
+    let (changed, ledger_changed) = watch::channel(Instant::now());
+    let fleet = Fleet::start(
+        installation,
+        options.seed,
+        options.faults,
+        options.kills_brokers,
+        ledger_changed,
+    )
+    .await?;
     let direct = installation.direct().await?;
     let mut cast = Cast::assemble(&direct, options.endpoints, options.seed)
         .await
@@ -88,14 +112,15 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         installation.log_dir().display()
     );
 
-    let repeats = Repeats::follow(&installation).await?;
+    let repeats = Repeats::follow(installation).await?;
     let (storm, is_storm) = watch::channel(true);
     let stop = CancellationToken::new();
-    let brokers = cluster
-        .as_ref()
-        .map(|cluster| tokio::spawn(broker_faults::run(cluster.clone(), is_storm.clone(), options.seed)));
+    let brokers = cluster.map(|cluster| {
+        let faults = broker_faults::run(cluster.clone(), is_storm.clone(), options.storm(), options.seed);
+        tokio::spawn(faults)
+    });
     let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
-    let published = publish_in_storm(options, &installation, &direct, &mut cast, &storm).await?;
+    let mut published = publish_in_storm(options, installation, &direct, &mut cast, &storm, changed).await?;
     println!(
         "chaos: {} events published, no more faults; waiting for what is left",
         published.len()
@@ -104,13 +129,11 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         Some(brokers) => brokers.await??,
         None => Outages::default(),
     };
-    let late = match cast::has_specials(options.endpoints) {
-        true => traffic::publish_late(&installation, &cast, options.seed).await?,
-        false => Vec::new(),
-    };
-    let published: Vec<_> = published.into_iter().chain(late).collect();
+    if cast::has_specials(options.endpoints) {
+        published.extend(traffic::publish_late(installation, &cast, options.seed).await?);
+    }
     let mut expected = traffic::expected(&cast, &published);
-    let complete = settle(options, &installation, &direct, &cast, &mut expected).await;
+    let complete = settle(options, installation, &direct, &cast, &mut expected).await;
     stop.cancel();
     let toll: Toll = fleet.await??;
     show(&toll, outages);
@@ -131,12 +154,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Summary> {
         .violations
         .extend(complete.err().map(|error| format!("{error:#}")));
     summary.violations.extend(limits::exceeded(&cast, changes));
-    verdict::judge(&mut summary, &installation, &cast, &expected, &toll).await?;
-    if summary.violations.is_empty() {
-        installation.delete_topics().await?;
-    } else {
-        installation.keep_logs();
-    }
+    verdict::judge(&mut summary, installation, &cast, &expected, &toll).await?;
     Ok(summary)
 }
 
@@ -191,11 +209,12 @@ async fn publish_in_storm(
     direct: &Direct,
     cast: &mut Cast,
     storm: &watch::Sender<bool>,
+    changed: watch::Sender<Instant>,
 ) -> anyhow::Result<Vec<Published>> {
     let edits_stop = CancellationToken::new();
     let edited = cast.members.iter().filter(|member| member.part.manner.is_edited());
     let ids = edited.map(|member| member.id.clone()).collect();
-    let edits = tokio::spawn(ledger_edits::describe(direct.clone(), ids, edits_stop.clone()));
+    let edits = tokio::spawn(ledger_edits::describe(direct.clone(), ids, changed, edits_stop.clone()));
     let is_pausable = |part: cast::Part| part.manner == Manner::Quick && !part.dedicated;
     let paused = cast.members.iter().find(|member| is_pausable(member.part));
     let paused = paused.context("too few endpoints for one to pause")?.id.clone();
@@ -257,7 +276,13 @@ async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) 
     if pending > 0 {
         return Err(format!("the log has {pending} deliveries unresolved"));
     }
-    Ok(())
+    let differing = history::differences(installation, cast, &logbook)
+        .await
+        .map_err(|error| format!("{error:#}"))?;
+    match differing.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("the history differs in {}, such as {first}", differing.len())),
+    }
 }
 
 fn show(toll: &Toll, outages: Outages) {

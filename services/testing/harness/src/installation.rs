@@ -118,6 +118,14 @@ impl Installation {
         &self.brokers
     }
 
+    /// A setting of its processes.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        let name = variable(key);
+        // The last word counts.
+        let found = self.environment.iter().rev().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Names of its topics and groups.
     pub fn names(&self) -> Names {
         Names::new(&self.prefix)
