@@ -15,6 +15,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 10000; \
                                PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 8000; \
                                PRAGMA journal_size_limit = 67108864;";
+/// Lists come from an index in the order in which they are shown, and end after a page. A planner that doesn't know yet how
+/// many rows a value has would rather collect and sort all of them.
+const POSTGRES_SETTINGS: &str = "SET enable_bitmapscan = off";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -48,14 +51,14 @@ impl Store {
         let options = AnyConnectOptions::from_str(&full).map_err(|_| {
             Error::Url("is no url; use sqlite://<file> or postgres://user:password@host/database".into())
         })?;
-        let mut pool = AnyPoolOptions::new()
+        let settings = match dialect {
+            Dialect::Sqlite => SQLITE_SETTINGS,
+            Dialect::Postgres => POSTGRES_SETTINGS,
+        };
+        let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT);
-        if dialect == Dialect::Sqlite {
-            pool = pool.after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(SQLITE_SETTINGS).await.map(drop) })
-            });
-        }
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| Box::pin(async move { connection.execute(settings).await.map(drop) }));
         Ok(Self {
             pool: pool.connect_lazy_with(options),
             dialect,

@@ -88,13 +88,41 @@ impl Sql {
     }
 }
 
-fn one_list(tenant: &str, filter: &Filter, status: Option<Status>, limit: i64) -> Sql {
-    let through = filter.through();
+/// A page of the list. Where an index is asked once for each status, it is asked for ids alone, and rows are read for those
+/// that are shown: by one statement, as what changes its status between two would be missed, or be there twice.
+fn page(tenant: &str, filter: &Filter, limit: i64) -> Sql {
     let mut sql = Sql {
         text: format!("SELECT {COLUMNS} FROM hookline_deliveries WHERE "),
         arguments: AnyArguments::default(),
         count: 0,
     };
+    if let [status] = filter.statuses()[..] {
+        restrict(&mut sql, tenant, filter, status);
+        sql.push(NEWEST_FIRST, limit);
+        return sql;
+    }
+    sql.text.push_str("delivery_id IN (SELECT delivery_id FROM (");
+    for (number, status) in filter.statuses().into_iter().enumerate() {
+        let union = if number == 0 { "" } else { " UNION ALL " };
+        sql.text.push_str(&format!(
+            "{union}SELECT * FROM (SELECT delivery_id, created_at_ms FROM hookline_deliveries WHERE "
+        ));
+        restrict(&mut sql, tenant, filter, status);
+        sql.push(NEWEST_FIRST, limit);
+        sql.text.push_str(&format!(") AS of_status_{number}"));
+    }
+    sql.text.push_str(") AS of_any");
+    sql.push(NEWEST_FIRST, limit);
+    sql.text.push(')');
+    sql.push(NEWEST_FIRST, limit);
+    sql
+}
+
+const NEWEST_FIRST: &str = " ORDER BY created_at_ms DESC, delivery_id DESC LIMIT ?";
+
+/// What must hold of a row.
+fn restrict(sql: &mut Sql, tenant: &str, filter: &Filter, status: Option<Status>) {
+    let through = filter.through();
     sql.push(
         match through {
             Through::Endpoint | Through::Event => "tenant || '' = ?",
@@ -143,8 +171,6 @@ fn one_list(tenant: &str, filter: &Filter, status: Option<Status>, limit: i64) -
         sql.and("(created_at_ms < ? OR ", after.created_at_ms);
         sql.push("delivery_id < ?)", after.delivery_id.as_str());
     }
-    sql.push(" ORDER BY created_at_ms DESC, delivery_id DESC LIMIT ?", limit);
-    sql
 }
 
 impl Store {
@@ -153,20 +179,12 @@ impl Store {
     /// # Errors
     /// When the database can't be asked.
     pub async fn deliveries(&self, tenant: &str, filter: &Filter, limit: usize) -> Result<Vec<Delivery>, Error> {
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = Vec::new();
-        for status in filter.statuses() {
-            let Sql { text, arguments, .. } = one_list(tenant, filter, status, most);
-            let found = sqlx::query_with(AssertSqlSafe(text), arguments)
-                .fetch_all(self.pool())
-                .await?;
-            for row in &found {
-                rows.push(read(row)?);
-            }
-        }
-        rows.sort_by(|a, b| (b.created_at_ms, &b.id).cmp(&(a.created_at_ms, &a.id)));
-        rows.truncate(limit);
-        Ok(rows)
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let Sql { text, arguments, .. } = page(tenant, filter, limit);
+        let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(read).collect()
     }
 
     /// One delivery of the tenant.
