@@ -28,6 +28,6 @@ pub use records::{
     event::AvroEvent,
     health::Health,
     ledger::{LedgerEntry, LedgerOutcome, LedgerRequest},
-    log::{LogRecord, Matched, MatchedEndpoint, Replayed, Settled},
+    log::{EventRejected, LogRecord, Matched, MatchedEndpoint, Replayed, Settled},
     rejected::Rejected,
 };

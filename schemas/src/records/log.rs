@@ -3,7 +3,7 @@
 use super::{attempt::AttemptLogged, delivery::Source};
 use serde::{Deserialize, Serialize};
 
-/// Key: the event id. Exactly one of the four parts is set.
+/// Key: the event id. Exactly one of the five parts is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogRecord {
     pub event_id: String,
@@ -15,6 +15,7 @@ pub struct LogRecord {
     pub attempt: Option<AttemptLogged>,
     pub settled: Option<Settled>,
     pub replayed: Option<Replayed>,
+    pub rejected: Option<EventRejected>,
 }
 
 /// Fan-out read the event and chose its endpoints.
@@ -68,4 +69,14 @@ pub struct Replayed {
     pub generation: i32,
     /// Who asked: `cli`, or a job or key id.
     pub by: String,
+}
+
+/// Fan-out read an event of a known tenant that can't be delivered to anybody. The whole of it is in the topic `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRejected {
+    /// As in the topic `rejected`: `unknown_type` or `contract_broken`.
+    pub reason: String,
+    /// What is wrong and where, in words.
+    pub message: String,
+    pub source: Source,
 }

@@ -165,6 +165,11 @@ impl Example for LogRecord {
                 generation: 1,
                 by: text("cli"),
             }),
+            rejected: Some(EventRejected {
+                reason: text("contract_broken"),
+                message: text("data/vaultId: is missing"),
+                source: source(),
+            }),
         }
     }
     fn bare() -> Self {
@@ -178,6 +183,7 @@ impl Example for LogRecord {
             attempt: None,
             settled: None,
             replayed: None,
+            rejected: None,
         }
     }
 }

@@ -105,6 +105,7 @@ impl Context {
             attempt: None,
             settled: None,
             replayed: None,
+            rejected: None,
         };
         fill(&mut record);
         let partition = partition(delivery.event_id.as_bytes(), LOG_PARTITIONS);

@@ -78,23 +78,26 @@ fn read(record: &Record, settings: &SourceSettings, now_ms: i64) -> Result<Event
     event_model::parse(&source, settings).map_err(|error| Refusal {
         reason: error.reason,
         message: error.message,
+        event_id: None,
         tenant: error.tenant,
         event_type: error.event_type,
     })
 }
 
 fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Result<Matched, Refusal> {
-    let refuse = |reason, message| {
+    let refusal = |reason, message| {
         let (tenant, event_type) = (Some(event.tenant.clone()), Some(event.event_type.clone()));
-        Err(Refusal {
+        Refusal {
             reason,
             message,
+            event_id: None,
             tenant,
             event_type,
-        })
+        }
     };
     let Some(tenant) = snapshot.view.tenant(&event.tenant) else {
-        return refuse("unknown_tenant", format!("tenant `{}` does not exist", event.tenant));
+        let message = format!("tenant `{}` does not exist", event.tenant);
+        return Err(refusal("unknown_tenant", message));
     };
     let info = match admit(&event, &tenant.catalogs, &snapshot.catalogs) {
         Ok(admitted) => {
@@ -103,11 +106,14 @@ fn accept(event: Event, snapshot: &Snapshot, rules: Rules, now_ms: i64) -> Resul
             }
             admitted.info
         }
-        Err(refusal) => {
-            if let NotAdmitted::ContractBroken { info, .. } = &refusal {
+        Err(not_admitted) => {
+            if let NotAdmitted::ContractBroken { info, .. } = &not_admitted {
                 mismatch(info);
             }
-            return refuse(refusal.reason(), refusal.to_string());
+            return Err(Refusal {
+                event_id: Some(event.id.clone()),
+                ..refusal(not_admitted.reason(), not_admitted.to_string())
+            });
         }
     };
     let targets = match_endpoints(&event, info, snapshot, rules);
@@ -150,12 +156,17 @@ fn mismatch(info: &TypeInfo) {
 struct Refusal {
     reason: &'static str,
     message: String,
+    /// Where its tenant is known.
+    event_id: Option<String>,
     tenant: Option<String>,
     event_type: Option<String>,
 }
 
 impl Refusal {
     fn of(self, record: &Record, now_ms: i64) -> Rejection {
-        Rejection::new(record, self.reason, self.message, self.tenant, self.event_type, now_ms)
+        Rejection {
+            event_id: self.event_id,
+            ..Rejection::new(record, self.reason, self.message, self.tenant, self.event_type, now_ms)
+        }
     }
 }

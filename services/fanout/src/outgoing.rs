@@ -8,7 +8,7 @@ use crate::{
 use delivery_core::murmur2::partition;
 use event_model::{Envelope, Rendered, ids, render};
 use kafka_log::{Names, Outgoing};
-use schemas::{DeadLetter, Delivery, EncodeError, LogRecord, MatchedEndpoint, Settled, encode};
+use schemas::{DeadLetter, Delivery, EncodeError, EventRejected, LogRecord, MatchedEndpoint, Settled, encode};
 
 /// Partitions of these topics (`kafka_log::topics::fixed`).
 const LOG_PARTITIONS: i32 = 16;
@@ -141,25 +141,36 @@ impl Matched {
     }
 
     fn log(&self, names: &Names, fill: impl FnOnce(&mut LogRecord)) -> Result<Outgoing, EncodeError> {
-        let mut record = LogRecord {
-            event_id: self.event.id.clone(),
-            tenant: self.event.tenant.clone(),
-            event_type: self.event.event_type.clone(),
-            at_ms: self.matched_at_ms,
-            matched: None,
-            attempt: None,
-            settled: None,
-            replayed: None,
-        };
+        let event = &self.event;
+        let mut record = log_record(&event.id, &event.tenant, &event.event_type, self.matched_at_ms);
         fill(&mut record);
-        let key = self.event.id.as_bytes();
-        Ok(Outgoing::new(
-            names.log(),
-            partition(key, LOG_PARTITIONS),
-            key,
-            encode(&record)?,
-        ))
+        logged(&record, names)
     }
+}
+
+/// Of this event, with none of its parts yet.
+fn log_record(event_id: &str, tenant: &str, event_type: &str, at_ms: i64) -> LogRecord {
+    LogRecord {
+        event_id: event_id.to_owned(),
+        tenant: tenant.to_owned(),
+        event_type: event_type.to_owned(),
+        at_ms,
+        matched: None,
+        attempt: None,
+        settled: None,
+        replayed: None,
+        rejected: None,
+    }
+}
+
+fn logged(record: &LogRecord, names: &Names) -> Result<Outgoing, EncodeError> {
+    let key = record.event_id.as_bytes();
+    Ok(Outgoing::new(
+        names.log(),
+        partition(key, LOG_PARTITIONS),
+        key,
+        encode(record)?,
+    ))
 }
 
 impl Rejection {
@@ -172,6 +183,22 @@ impl Rejection {
             value: Some(encode(&self.rejected)?),
             headers: Vec::new(),
         })
+    }
+
+    /// The record in `log`, of an event whose id and tenant are known.
+    pub(crate) fn logged(&self, names: &Names) -> Result<Option<Outgoing>, EncodeError> {
+        let rejected = &self.rejected;
+        let (Some(event_id), Some(tenant)) = (&self.event_id, &rejected.tenant) else {
+            return Ok(None);
+        };
+        let event_type = rejected.event_type.as_deref().unwrap_or_default();
+        let mut record = log_record(event_id, tenant, event_type, rejected.rejected_at_ms);
+        record.rejected = Some(EventRejected {
+            reason: rejected.reason.clone(),
+            message: rejected.message.clone(),
+            source: rejected.origin.clone(),
+        });
+        logged(&record, names).map(Some)
     }
 }
 

@@ -13,6 +13,8 @@ const KEPT_KEY_BYTES: usize = 64 << 10;
 /// What goes to the `rejected` topic.
 pub(crate) struct Rejection {
     pub(crate) reason: &'static str,
+    /// The event's id, where that and its tenant are known: then the log says it too.
+    pub(crate) event_id: Option<String>,
     /// The source record's key.
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) rejected: Rejected,
@@ -54,6 +56,7 @@ impl Rejection {
         };
         Self {
             reason,
+            event_id: None,
             key: record.key.as_deref().map(|key| first(key, KEPT_KEY_BYTES).to_vec()),
             rejected,
         }

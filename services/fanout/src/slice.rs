@@ -53,6 +53,8 @@ struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Rejection,
+    /// What the log says of one.
+    Rejected,
     /// A `matched` record by its number.
     Chunk(usize),
     /// Of a target by its index.
@@ -80,7 +82,10 @@ impl Slice {
         let work = self.works.len();
         let span = span::begin(&mut verdict);
         let kinds: Vec<Kind> = match &verdict {
-            Verdict::Rejected(_) => vec![Kind::Rejection],
+            Verdict::Rejected(rejection) => {
+                let logged = rejection.event_id.as_ref().map(|_| Kind::Rejected);
+                std::iter::once(Kind::Rejection).chain(logged).collect()
+            }
             Verdict::Matched(matched) => {
                 let chunks = (0..matched.chunks()).map(Kind::Chunk);
                 chunks
@@ -133,11 +138,16 @@ impl Slice {
     fn outgoing(&mut self, part: Part, names: &Names) -> Result<Option<Outgoing>, Error> {
         let work = &mut self.works[part.work];
         let matched = match &work.verdict {
-            Verdict::Rejected(rejection) => return Ok(Some(rejection.outgoing(names)?)),
+            Verdict::Rejected(rejection) => {
+                return Ok(match part.kind {
+                    Kind::Rejected => rejection.logged(names)?,
+                    _ => Some(rejection.outgoing(names)?),
+                });
+            }
             Verdict::Matched(matched) => matched,
         };
         Ok(match part.kind {
-            Kind::Rejection => None,
+            Kind::Rejection | Kind::Rejected => None,
             Kind::Chunk(number) => Some(matched.chunk(number, names)?),
             Kind::Delivery(index) => matched.delivery(&matched.targets[index], &mut work.bodies, names)?,
             Kind::Settled(index) => Some(matched.settled(&matched.targets[index], names)?),

@@ -157,6 +157,7 @@ fn matched(event: &str) -> LogRecord {
         attempt: None,
         settled: None,
         replayed: None,
+        rejected: None,
     }
 }
 

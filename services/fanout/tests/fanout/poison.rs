@@ -3,6 +3,7 @@
 use crate::bed::Bed;
 use anyhow::{Context, Result};
 use fanout::Source;
+use schemas::Rejected;
 
 struct Bad {
     name: &'static str,
@@ -176,6 +177,21 @@ async fn poison_is_rejected_with_its_reason_and_the_partition_goes_on() -> Resul
         }
     }
     assert_eq!(rejected.len(), table.len());
+    // The log tells the tenant of what is an event of its own.
+    let records = bed.log().await?.into_iter().map(|read| read.record);
+    let mut told: Vec<_> = records
+        .filter(|record| record.tenant == tenant)
+        .filter_map(|record| record.rejected)
+        .map(|of| (of.source, of.reason, of.message))
+        .collect();
+    told.sort_by_key(|(source, ..)| source.offset);
+    let is_an_event = |of: &&Rejected| ["unknown_type", "contract_broken"].contains(&of.reason.as_str());
+    let of_events = rejected.iter().map(|read| &read.record).filter(is_an_event);
+    let mut expected: Vec<_> = of_events
+        .map(|of| (of.origin.clone(), of.reason.clone(), of.message.clone()))
+        .collect();
+    expected.sort_by_key(|(source, ..)| source.offset);
+    assert_eq!((told.len(), told), (5, expected));
     assert!(rejected.iter().all(|r| r.key == b"k"), "the source's key is kept");
     let delivered = bed.lanes().await?;
     assert_eq!(

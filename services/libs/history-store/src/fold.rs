@@ -1,7 +1,7 @@
 //! What one record of the log says.
 
-use crate::{Delivery, Event, Last, Outcome, Replay, Status};
-use schemas::{AttemptLogged, AttemptResult, LogRecord, Matched, Replayed, Settled};
+use crate::{Delivery, Event, Last, Outcome, Rejection, Replay, Status};
+use schemas::{AttemptLogged, AttemptResult, EventRejected, LogRecord, Matched, Replayed, Settled};
 
 /// An attempt, for an endpoint's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub enum Fact {
     Event(Event),
     Delivery(Box<Delivery>),
     Tried(Tried),
+    Rejected(Rejection),
 }
 
 /// All that the record at this position says. A record of a later version, with none of the parts known here, says nothing.
@@ -28,8 +29,12 @@ pub fn fold(record: &LogRecord, partition: i32, offset: i64) -> Vec<Fact> {
         attempt,
         settled,
         replayed,
+        rejected,
         ..
     } = record;
+    if let Some(rejected) = rejected {
+        return vec![Fact::Rejected(of_rejected(record, rejected))];
+    }
     if let Some(matched) = matched {
         return of_matched(record, matched, partition, offset);
     }
@@ -59,6 +64,22 @@ fn of_matched(record: &LogRecord, matched: &Matched, partition: i32, offset: i64
         Fact::Delivery(Box::new(delivery))
     });
     std::iter::once(Fact::Event(event)).chain(deliveries).collect()
+}
+
+/// What was rejected may say anything, and Postgres takes no NUL in a text.
+fn of_rejected(record: &LogRecord, rejected: &EventRejected) -> Rejection {
+    let text = |text: &str| text.replace('\0', "\u{fffd}");
+    Rejection {
+        tenant: record.tenant.clone(),
+        event_id: text(&record.event_id),
+        event_type: text(&record.event_type),
+        at_ms: record.at_ms,
+        reason: rejected.reason.clone(),
+        message: text(&rejected.message),
+        topic: rejected.source.topic.clone(),
+        partition: rejected.source.partition,
+        offset: rejected.source.offset,
+    }
 }
 
 fn of_attempt(record: &LogRecord, attempt: &AttemptLogged, partition: i32, offset: i64) -> Vec<Fact> {

@@ -8,7 +8,7 @@ const BATCH: i64 = 512;
 
 impl Store {
     /// Takes out deliveries of which nothing has become known since `before_ms` (Unix milliseconds), and events that were
-    /// matched before it and have no delivery left. Returns how many rows went.
+    /// matched or rejected before it and have no delivery left. Returns how many rows went.
     ///
     /// # Errors
     /// When the database can't be used. What was taken out before stays out.
@@ -28,6 +28,7 @@ impl Store {
             }
             gone += self.prune_events(&tenant, before_ms).await?;
         }
+        gone += self.prune_rejections(before_ms).await?;
         sqlx::query("DELETE FROM hookline_counters WHERE pending <= 0 AND failed <= 0 AND delivered <= 0")
             .execute(self.pool())
             .await?;
@@ -80,25 +81,33 @@ impl Store {
         Ok(last)
     }
 
+    async fn prune_rejections(&self, before_ms: i64) -> Result<u64, Error> {
+        let batch = "DELETE FROM hookline_rejections WHERE (tenant, event_id) IN (
+            SELECT tenant, event_id FROM hookline_rejections WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
+        self.delete_batches(batch, before_ms, None).await
+    }
+
     async fn prune_events(&self, tenant: &str, before_ms: i64) -> Result<u64, Error> {
+        let batch = "DELETE FROM hookline_events WHERE tenant = $3 AND event_id IN (
+            SELECT event_id FROM hookline_events e WHERE tenant = $3 AND matched_at_ms < $1
+                AND NOT EXISTS (SELECT 1 FROM hookline_deliveries d
+                    WHERE d.event_id = e.event_id AND d.tenant || '' = $3)
+            ORDER BY matched_at_ms LIMIT $2)";
+        self.delete_batches(batch, before_ms, Some(tenant)).await
+    }
+
+    /// `batch` of this time, so many rows and the tenant, until there is nothing left of it. How many rows went.
+    async fn delete_batches(&self, batch: &'static str, before_ms: i64, tenant: Option<&str>) -> Result<u64, Error> {
         let mut gone = 0;
         loop {
-            let deleted = sqlx::query(
-                "DELETE FROM hookline_events WHERE tenant = $1 AND event_id IN (
-                    SELECT event_id FROM hookline_events e WHERE tenant = $1 AND matched_at_ms < $2
-                        AND NOT EXISTS (SELECT 1 FROM hookline_deliveries d
-                            WHERE d.event_id = e.event_id AND d.tenant || '' = $1)
-                    ORDER BY matched_at_ms LIMIT $3)",
-            )
-            .bind(tenant)
-            .bind(before_ms)
-            .bind(BATCH)
-            .execute(self.pool())
-            .await?
-            .rows_affected();
-            gone += deleted;
-            if deleted == 0 {
-                return Ok(gone);
+            let query = sqlx::query(batch).bind(before_ms).bind(BATCH);
+            let query = match tenant {
+                Some(tenant) => query.bind(tenant),
+                None => query,
+            };
+            match query.execute(self.pool()).await?.rows_affected() {
+                0 => return Ok(gone),
+                deleted => gone += deleted,
             }
         }
     }

@@ -4,14 +4,14 @@ use crate::{Error, Store, database::Dialect};
 use sqlx::AssertSqlSafe;
 
 /// Counts up with every change of a table.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Any number: who makes tables in Postgres takes turns.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7310579629)";
 
 const META: &str = "CREATE TABLE IF NOT EXISTS hookline_history (name TEXT PRIMARY KEY, value TEXT NOT NULL)";
 
 /// All but `hookline_history`, each with its indexes behind it.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "CREATE TABLE IF NOT EXISTS hookline_projection (
         log_partition BIGINT PRIMARY KEY,
         next_offset BIGINT NOT NULL)",
@@ -65,12 +65,25 @@ const TABLES: [&str; 9] = [
         last_failure_at_ms BIGINT NOT NULL,
         durations_ms TEXT NOT NULL,
         PRIMARY KEY (endpoint_id, log_partition))",
+    "CREATE TABLE IF NOT EXISTS hookline_rejections (
+        tenant TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        at_ms BIGINT NOT NULL,
+        reason TEXT NOT NULL,
+        message TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        topic_partition BIGINT NOT NULL,
+        topic_offset BIGINT NOT NULL,
+        PRIMARY KEY (tenant, event_id))",
+    "CREATE INDEX IF NOT EXISTS hookline_rejections_by_time ON hookline_rejections (at_ms)",
 ];
-const DROPPED: [&str; 4] = [
+const DROPPED: [&str; 5] = [
     "DROP TABLE IF EXISTS hookline_projection",
     "DROP TABLE IF EXISTS hookline_events",
     "DROP TABLE IF EXISTS hookline_deliveries",
     "DROP TABLE IF EXISTS hookline_counters",
+    "DROP TABLE IF EXISTS hookline_rejections",
 ];
 
 pub(crate) async fn prepare(store: &Store, installation: &str) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 //! process adds anything twice.
 
 use crate::{
-    Delivery, Error, Event, Fact, Last, Outcome, Replay, Status, Store,
+    Delivery, Error, Event, Fact, Last, Outcome, Rejection, Replay, Status, Store,
     counters::Changes,
     database::Dialect,
+    rejection,
     values::{self, Bind},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyArguments, any::AnyRow};
@@ -26,6 +27,7 @@ pub struct Batch {
     pub reached: Vec<Reached>,
     deliveries: HashMap<String, Delivery>,
     events: HashMap<(String, String), Event>,
+    rejections: HashMap<(String, String), Rejection>,
     changes: Changes,
 }
 
@@ -42,6 +44,13 @@ impl Batch {
                     Some(known) => known.add(&event),
                     None => drop(self.events.insert((event.tenant.clone(), event.id.clone()), event)),
                 },
+                Fact::Rejected(rejection) => {
+                    let key = (rejection.tenant.clone(), rejection.event_id.clone());
+                    let known = self.rejections.get(&key);
+                    if known.is_none_or(|known| rejection.outweighs(known)) {
+                        self.rejections.insert(key, rejection);
+                    }
+                }
                 Fact::Tried(tried) => self.changes.tried(&tried, partition),
             }
         }
@@ -50,7 +59,7 @@ impl Batch {
     /// Rows that it writes.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.deliveries.len() + self.events.len()
+        self.deliveries.len() + self.events.len() + self.rejections.len()
     }
 
     #[must_use]
@@ -98,6 +107,11 @@ impl Store {
         events.sort_by(|a, b| (&a.tenant, &a.id).cmp(&(&b.tenant, &b.id)));
         for chunk in values::chunks(&events) {
             write_events(&mut transaction, self.dialect, chunk).await?;
+        }
+        let mut rejections: Vec<&Rejection> = batch.rejections.values().collect();
+        rejections.sort_by(|a, b| (&a.tenant, &a.event_id).cmp(&(&b.tenant, &b.event_id)));
+        for chunk in values::chunks(&rejections) {
+            rejection::write(&mut transaction, self.dialect, chunk).await?;
         }
         changes.write(&mut transaction, self.dialect).await?;
         transaction.commit().await?;

@@ -207,5 +207,6 @@ fn said(event_id: &str, tenant: &str, event_type: &str, now_ms: i64) -> LogRecor
         attempt: None,
         settled: None,
         replayed: None,
+        rejected: None,
     }
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, ensure};
 use harness::logbook::Outcome;
 use harness::publish::Told;
 use harness::{Direct, Hook, Installation, Options, Process, Receiver, until};
-use kafka_log::Producer;
+use kafka_log::{Outgoing, Producer};
 use schemas::Endpoint;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -88,19 +88,35 @@ impl Stage {
 
     /// The same for another tenant.
     pub async fn publish_for(&self, tenant: &str, count: usize) -> anyhow::Result<Vec<String>> {
-        let topic = self.installation.names().events();
         let (mut ids, mut records) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let id = format!("evt-{:05}", self.published.fetch_add(1, Ordering::Relaxed));
+            let id = self.next_id();
             let data = json!({ "vaultId": "vault_1", "objectId": id });
-            let mut record = Told::new(&id, TYPE, tenant, &data).hookline_json(&topic);
-            // Over all partitions.
-            record.key = Some(id.clone().into_bytes());
-            records.push(record);
+            records.push(self.record(&id, TYPE, tenant, &data));
             ids.push(id);
         }
         self.producer.write_all(&records).await?;
         Ok(ids)
+    }
+
+    /// Publishes one event of any type of this tenant, and waits for Kafka's acknowledgement. Its id.
+    pub async fn publish_one(&self, event_type: &str, data: &Value) -> anyhow::Result<String> {
+        let id = self.next_id();
+        let record = self.record(&id, event_type, &self.tenant, data);
+        self.producer.write_all(&[record]).await?;
+        Ok(id)
+    }
+
+    fn next_id(&self) -> String {
+        format!("evt-{:05}", self.published.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn record(&self, id: &str, event_type: &str, tenant: &str, data: &Value) -> Outgoing {
+        let topic = self.installation.names().events();
+        let mut record = Told::new(id, event_type, tenant, data).hookline_json(&topic);
+        // Over all partitions.
+        record.key = Some(id.as_bytes().to_vec());
+        record
     }
 
     /// Publishes `portion` events `every` so often, until `stop`. Their ids.

@@ -8,6 +8,8 @@ use crate::cast::{COURTSIDE, LEXORA};
 
 /// How often each is published.
 const TIMES: usize = 2;
+/// One of them, of a tenant that is known: the delivery log tells of it.
+pub const BROKEN_CONTRACT: (&str, &str) = (LEXORA, "evt_of_a_broken_contract");
 /// More than `delivery.max_payload_bytes` allows.
 const TOO_LARGE_BYTES: usize = 300 << 10;
 
@@ -81,10 +83,12 @@ fn unreadable() -> Vec<Broken> {
 }
 
 fn not_of_the_contract() -> Vec<Broken> {
-    let event = |event_type: &str, tenant: &str, data: serde_json::Value| {
-        let told = Told::new("evt_broken", event_type, tenant, &data);
+    let event_of_id = |id: &str, event_type: &str, tenant: &str, data: serde_json::Value| {
+        let told = Told::new(id, event_type, tenant, &data);
         Broken::text(told.hookline_json("").value.unwrap_or_default())
     };
+    let event = |event_type: &str, tenant: &str, data| event_of_id("evt_broken", event_type, tenant, data);
+    let (tenant, id) = BROKEN_CONTRACT;
     vec![
         Broken::text(json!({ "tenant": LEXORA, "data": {} }).to_string()),
         Broken::text(json!({ "type": "agent.created", "data": {} }).to_string()),
@@ -97,7 +101,12 @@ fn not_of_the_contract() -> Vec<Broken> {
         // A type of a catalog that this tenant doesn't have.
         event("case.created", COURTSIDE, json!({ "id": "1" })),
         // A stable type without what it promises.
-        event("vault.upload.completed", LEXORA, json!({ "vaultId": "vault_north" })),
+        event_of_id(
+            id,
+            "vault.upload.completed",
+            tenant,
+            json!({ "vaultId": "vault_north" }),
+        ),
         event(
             "agent.created",
             LEXORA,

@@ -1,5 +1,5 @@
 //! The delivery log, read by HTTP when everything has come to what it comes to: one event of each fate, with its attempts,
-//! and whether the log counts what was expected.
+//! and whether the log counts what was expected; and of an event that could go to nobody, why.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use harness::until;
 use serde_json::Value;
 
+use crate::broken::BROKEN_CONTRACT;
 use crate::cast;
 use crate::matcher::Expected;
 use crate::stage::{Endpoint, Stage};
@@ -37,6 +38,7 @@ pub async fn show(stage: &Stage, expected: &Expected) -> anyhow::Result<Vec<Stri
             life(&shown)
         );
     }
+    println!("  {:30} {}", "rejected", rejected(stage).await?);
     let mut wrong = Vec::new();
     for (endpoint, expected) in stage.endpoints.iter().zip(expected) {
         // What Hookline itself tells isn't expected by the matcher.
@@ -64,6 +66,21 @@ async fn one(stage: &Stage, endpoint: &Endpoint, status: &str) -> anyhow::Result
     let mut shown = api.get(&format!("/webhooks/v1/deliveries/{id}")).await?;
     ensure!(shown["delivery"]["eventId"].is_string(), "{shown}");
     Ok(shown["delivery"].take())
+}
+
+/// `evt_…  contract_broken: …`, once the log has it.
+async fn rejected(stage: &Stage) -> anyhow::Result<String> {
+    let (tenant, id) = BROKEN_CONTRACT;
+    let (api, path) = (stage.api(tenant), format!("/webhooks/v1/events/{id}"));
+    let mut shown = Value::Null;
+    until("the log tells of what was rejected", PATIENCE, async || {
+        shown = api.get(&path).await.map_err(|error| format!("{error:#}"))?;
+        Ok(())
+    })
+    .await?;
+    let rejected = &shown["event"]["rejected"];
+    let text = |name: &str| rejected[name].as_str().with_context(|| format!("no {name} in {shown}"));
+    Ok(format!("{id}  {}: {}", text("reason")?, text("message")?))
 }
 
 /// `503, 503, 200: delivered`

@@ -12,7 +12,7 @@ use crate::{
 use axum::extract::State;
 use eligibility::Reason;
 use event_model::Event;
-use history_store::{Delivery, Filter};
+use history_store::{Delivery, Filter, Rejection};
 use http::StatusCode;
 use runtime::clock::rfc3339;
 use schemas::Endpoint;
@@ -31,13 +31,26 @@ pub(crate) struct EventShown {
     r#type: String,
     /// As its producer says; null once the event is past its retention
     occurred_at: Option<String>,
-    /// When it was matched with endpoints.
-    matched_at: String,
+    /// When it was matched with endpoints; null while it was rejected alone
+    matched_at: Option<String>,
+    /// Why it went to nobody; null when it was matched
+    rejected: Option<RejectedShown>,
     /// Where it was read; null once it is past its retention
     source: Option<SourceShown>,
     /// null once it is past its retention
     #[schema(value_type = serde_json::Value)]
     data: Option<Box<RawValue>>,
+}
+
+/// Why an event that a producer wrote to Kafka went to nobody.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RejectedShown {
+    /// `unknown_type` or `contract_broken`
+    reason: String,
+    /// What is wrong and where, in words.
+    message: String,
+    at: String,
 }
 
 /// A position in a Kafka topic.
@@ -92,7 +105,12 @@ pub(crate) async fn get(
     if id.contains('\0') {
         return Err(missing());
     }
-    let known = history.store.event(&caller.tenant.id, &id).await?.ok_or_else(missing)?;
+    let Some(known) = history.store.event(&caller.tenant.id, &id).await? else {
+        let rejection = history.store.rejection(&caller.tenant.id, &id).await?;
+        let rejection = rejection.ok_or_else(missing)?;
+        require_scope_of_type(&api, &caller, &rejection.event_type)?;
+        return Ok(Answer::json(StatusCode::OK, &EventAnswer::rejected(rejection)));
+    };
     require_scope_of_type(&api, &caller, &known.event_type)?;
     let filter = Filter {
         event_id: Some(id.clone()),
@@ -113,7 +131,8 @@ pub(crate) async fn get(
             id: known.id,
             r#type: known.event_type,
             occurred_at: event.as_ref().map(|event| event.occurred_at.clone()),
-            matched_at: rfc3339(known.matched_at_ms),
+            matched_at: Some(rfc3339(known.matched_at_ms)),
+            rejected: None,
             source: event.as_ref().map(|event| SourceShown {
                 topic: event.source.topic.clone(),
                 partition: event.source.partition,
@@ -123,6 +142,33 @@ pub(crate) async fn get(
         },
     };
     Ok(Answer::json(StatusCode::OK, &shown))
+}
+
+impl EventAnswer {
+    /// Of an event that was never matched.
+    fn rejected(rejection: Rejection) -> Self {
+        Self {
+            event: EventShown {
+                id: rejection.event_id,
+                r#type: rejection.event_type,
+                occurred_at: None,
+                matched_at: None,
+                rejected: Some(RejectedShown {
+                    reason: rejection.reason,
+                    message: rejection.message,
+                    at: rfc3339(rejection.at_ms),
+                }),
+                source: Some(SourceShown {
+                    topic: rejection.topic,
+                    partition: rejection.partition,
+                    offset: rejection.offset,
+                }),
+                data: None,
+            },
+            matched: Vec::new(),
+            not_matched: Vec::new(),
+        }
+    }
 }
 
 fn not_matched(

@@ -105,6 +105,10 @@ pub fn event(detail: &EventDetail) -> String {
         let value = detail.event.get(name).and_then(Value::as_str).unwrap_or("-");
         line(&mut text, name, value);
     }
+    let rejected = detail.event.get("rejected").unwrap_or(&Value::Null);
+    if let (Some(reason), Some(message)) = (rejected["reason"].as_str(), rejected["message"].as_str()) {
+        line(&mut text, "rejected", &format!("{reason}: {message}"));
+    }
     for delivery in &detail.matched {
         let (id, endpoint) = (&delivery.id, &delivery.endpoint_id);
         let outcome = format!(
@@ -122,6 +126,11 @@ pub fn event(detail: &EventDetail) -> String {
         );
     }
     match detail.event.get("data") {
+        None | Some(Value::Null) if rejected.is_object() => {
+            text.push_str(
+                "\nnobody gets it; correct it and publish it again (as it was, it is in the topic `rejected`)\n",
+            );
+        }
         None | Some(Value::Null) => text.push_str("\nthe event is past its retention\n"),
         Some(data) => writeln!(text, "\n{data}").expect("a String takes everything"),
     }

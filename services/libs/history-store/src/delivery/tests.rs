@@ -15,6 +15,7 @@ fn record(at_ms: i64) -> LogRecord {
         attempt: None,
         settled: None,
         replayed: None,
+        rejected: None,
     }
 }
 

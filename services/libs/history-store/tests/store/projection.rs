@@ -2,7 +2,7 @@
 
 use crate::{
     on_both,
-    support::{Bed, INSTALLATION, TENANT, attempt, delivery_id, matched, replayed, settled},
+    support::{Bed, INSTALLATION, TENANT, attempt, delivery_id, matched, rejected, replayed, settled},
 };
 use anyhow::Result;
 use history_store::{Error, Status, Store};
@@ -15,6 +15,7 @@ on_both!(
     counters_are_what_the_rows_are
     another_installation_is_refused
     many_rows_go_in_one_batch
+    the_last_word_of_a_rejection_stays
 );
 
 fn story() -> Vec<LogRecord> {
@@ -165,5 +166,37 @@ async fn without_tables_it_says_so() -> Result<()> {
     for url in ["mysql://x", "history.db", "", "postgres//x"] {
         assert!(matches!(Store::new(url), Err(Error::Url(_))), "{url}");
     }
+    Ok(())
+}
+
+async fn the_last_word_of_a_rejection_stays(bed: Bed) -> Result<()> {
+    let earlier = rejected(1, 1_000, "data/vaultId: is missing");
+    let later = rejected(1, 2_000, "data/\0: is no field");
+    // In one batch, and in one after the other; each time the later one comes first.
+    bed.write(None, &[later.clone(), earlier.clone(), rejected(2, 1_000, "b")])
+        .await?;
+    let found = bed.store.rejection(TENANT, "evt_1").await?.expect("it is known");
+    assert_eq!((found.at_ms, found.event_type.as_str()), (2_000, "a.odd"));
+    assert_eq!(found.message, "data/\u{fffd}: is no field", "no database takes a NUL");
+    assert_eq!((found.topic.as_str(), found.partition, found.offset), ("events", 0, 1));
+    bed.write(Some(3), std::slice::from_ref(&earlier)).await?;
+    assert_eq!(bed.store.rejection(TENANT, "evt_1").await?, Some(found));
+    bed.write(Some(4), &[rejected(2, 1_000, "c"), rejected(2, 1_000, "a")])
+        .await?;
+    let other = bed.store.rejection(TENANT, "evt_2").await?.expect("it is known");
+    assert_eq!(other.message, "c", "of two at once always the same one");
+
+    assert_eq!(
+        bed.store.rejection("org_2", "evt_1").await?,
+        None,
+        "it is another tenant's"
+    );
+    assert_eq!(
+        bed.store.event(TENANT, "evt_1").await?,
+        None,
+        "it was matched with nobody"
+    );
+    bed.write(Some(6), &[matched(1, 3_000, &["wh_a"])]).await?;
+    assert!(bed.store.event(TENANT, "evt_1").await?.is_some(), "until it was");
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use history_store::{Batch, Delivery, Filter, Reached, Store, fold};
-use schemas::{AttemptLogged, AttemptResult, LogRecord, Matched, MatchedEndpoint, Replayed, Settled, Source};
+use schemas::{
+    AttemptLogged, AttemptResult, EventRejected, LogRecord, Matched, MatchedEndpoint, Replayed, Settled, Source,
+};
 
 pub const TENANT: &str = "org_1";
 pub const INSTALLATION: &str = "cluster/incarnation";
@@ -84,6 +86,7 @@ fn blank(event: usize, at_ms: i64) -> LogRecord {
         attempt: None,
         settled: None,
         replayed: None,
+        rejected: None,
     }
 }
 
@@ -105,11 +108,7 @@ pub fn matched(event: usize, at_ms: i64, endpoints: &[&str]) -> LogRecord {
             event_type: event_type(event),
             occurred_at: "2026-11-21T10:00:00Z".into(),
             data: b"{}".to_vec(),
-            source: Source {
-                topic: "events".into(),
-                partition: 0,
-                offset: 1,
-            },
+            source: source(),
             ledger_version: 1,
             chunk: 0,
             chunks: 1,
@@ -117,6 +116,25 @@ pub fn matched(event: usize, at_ms: i64, endpoints: &[&str]) -> LogRecord {
             event_time_ms: at_ms,
             cloud_source: None,
             traceparent: None,
+        }),
+        ..blank(event, at_ms)
+    }
+}
+
+fn source() -> Source {
+    Source {
+        topic: "events".into(),
+        partition: 0,
+        offset: 1,
+    }
+}
+
+pub fn rejected(event: usize, at_ms: i64, message: &str) -> LogRecord {
+    LogRecord {
+        rejected: Some(EventRejected {
+            reason: "contract_broken".into(),
+            message: message.to_owned(),
+            source: source(),
         }),
         ..blank(event, at_ms)
     }

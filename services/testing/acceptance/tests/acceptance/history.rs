@@ -97,8 +97,25 @@ async fn what_became_of_each_delivery_is_told_and_why_others_have_none() {
         (1, &json!(other.id), &json!("filters"))
     );
 
+    // Of what a producer wrote to Kafka and nobody can get.
+    let data = json!({ "vaultId": "vault_1" });
+    let unknown = stage.publish_one("vault.of.no.kind", &data).await.expect("published");
+    let event = asking.json_soon(&["event", "show", &unknown]).await;
+    let (about, rejected) = (&event["event"], &event["event"]["rejected"]);
+    assert_eq!(
+        (&about["matchedAt"], &rejected["reason"]),
+        (&Value::Null, &json!("unknown_type")),
+        "{event}"
+    );
+    let message = rejected["message"].as_str().expect("a text");
+    assert!(message.contains("vault.of.no.kind"), "{message}");
+    assert!(
+        about["source"]["offset"].is_number() && event["matched"] == json!([]),
+        "{event}"
+    );
+
     once_more(&stage, &asking, &good, &broken, &paused, &ids).await;
-    strangers(&stage, &asking, id_of(row), &good.id, &ids[0]).await;
+    strangers(&stage, &asking, id_of(row), &good.id, [&ids[0], &unknown]).await;
     stage.strike(vec![rest]).await.expect("ends in order");
 }
 
@@ -185,7 +202,8 @@ async fn once_more(
 }
 
 /// Invariant 6: of another tenant nothing is there; and a key without an endpoint's scopes reads no payload of it.
-async fn strangers(stage: &Stage, asking: &Asking<'_>, delivery: &str, endpoint: &str, event: &str) {
+async fn strangers(stage: &Stage, asking: &Asking<'_>, delivery: &str, endpoint: &str, events: [&str; 2]) {
+    let [event, rejected] = events;
     let tenant = stage
         .direct
         .tenant("Other", &["platform"], |_| ())
@@ -198,6 +216,7 @@ async fn strangers(stage: &Stage, asking: &Asking<'_>, delivery: &str, endpoint:
         &["delivery", "replay", delivery],
         &["delivery", "list", "--endpoint", endpoint],
         &["event", "show", event],
+        &["event", "show", rejected],
         &["endpoint", "replay", endpoint],
     ] {
         let refused = stranger.refused(arguments).await;

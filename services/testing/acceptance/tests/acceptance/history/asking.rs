@@ -50,6 +50,19 @@ impl<'s> Asking<'s> {
         (output.status.success(), text(output.stdout), text(output.stderr))
     }
 
+    /// What a command prints once it is no longer refused.
+    pub(super) async fn json_soon(&self, arguments: &[&str]) -> Value {
+        let mut shown = Value::Null;
+        until("a command succeeds", PATIENCE, async || {
+            let (succeeded, out, err) = self.run(arguments).await;
+            shown = serde_json::from_str(&out).unwrap_or_default();
+            if succeeded { Ok(()) } else { Err(err) }
+        })
+        .await
+        .expect("it isn't refused");
+        shown
+    }
+
     /// `delivery list` with these flags.
     pub(super) async fn list(&self, flags: &[&str]) -> Vec<Value> {
         let limit: &[&str] = if flags.contains(&"--limit") {
