@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
+use harness::read_to_end;
 use history_store::Store;
 
 use super::Kind;
@@ -22,6 +24,7 @@ pub(super) struct Speed {
     projected: Duration,
     rebuilt: Duration,
     database_bytes: i64,
+    log_bytes: usize,
 }
 
 impl Speed {
@@ -40,7 +43,8 @@ impl Speed {
             "{} deliveries to one endpoint in the lanes, one dispatcher on a backlog: {:.0}/s at the receiver. The projection beside it\n\
              had all of them after {:.1} s, {:.1} s after the last request: {:.0} deliveries/s, **{:.2}** of the dispatcher's speed.\n\
              From the beginning of the log, alone: **{:.0} deliveries/s** (an event, a delivery and an attempt each).\n\
-             {:.0} bytes a delivery in the database, its event included.\n",
+             {:.0} bytes a delivery in the database, its event included; {:.0} in the topic `log`, keys and values before they are\n\
+             compressed.\n",
             self.deliveries,
             per_sec(self.dispatched),
             self.projected.as_secs_f64(),
@@ -49,6 +53,7 @@ impl Speed {
             self.kept_up(),
             self.rebuilt_per_sec(),
             self.database_bytes as f64 / self.deliveries as f64,
+            self.log_bytes as f64 / self.deliveries as f64,
         )
     }
 }
@@ -110,6 +115,7 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
     let rebuilt = began.elapsed();
     history.terminate().await?;
     let database_bytes = again.size_bytes().await?;
+    let log_bytes = log_bytes(&stage).await?;
     stage.end().await?;
     Ok(Speed {
         deliveries,
@@ -117,7 +123,19 @@ pub(super) async fn measure(kind: Kind, directory: &Path, deliveries: u64) -> an
         projected: projected.context("it was measured")?,
         rebuilt,
         database_bytes,
+        log_bytes,
     })
+}
+
+/// Of keys and values in the topic `log`, before they are compressed.
+async fn log_bytes(stage: &Stage) -> anyhow::Result<usize> {
+    let (connection, names) = (stage.installation.connection(), stage.installation.names());
+    let records = read_to_end(&connection, &names.log()).await?;
+    let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+    Ok(records
+        .iter()
+        .map(|record| bytes(&record.key) + bytes(&record.value))
+        .sum())
 }
 
 /// How many deliveries of the party the database has, and how many of them are delivered. None before it has tables.
