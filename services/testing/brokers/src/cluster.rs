@@ -14,6 +14,8 @@ use crate::{jars, java, ports, probe};
 
 /// Generous, for two cores that compile something at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// The same for a node that was killed: it looks through every log that it has, and the longer a chaos run the more there is.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(600);
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Set to anything to keep a cluster's files after it has ended.
@@ -122,7 +124,7 @@ impl Cluster {
             node.spawn(&cluster.reaper)?;
         }
         for node in &cluster.nodes {
-            cluster.await_answer(node)?;
+            cluster.await_answer(node, START_TIMEOUT)?;
         }
         Ok(cluster)
     }
@@ -146,7 +148,7 @@ impl Cluster {
     pub fn restart(&self, node_id: u8) -> anyhow::Result<()> {
         let node = self.node(node_id)?;
         node.spawn(&self.reaper)?;
-        self.await_answer(node)
+        self.await_answer(node, RESTART_TIMEOUT)
     }
 
     /// SIGSTOP: the node keeps its connections and answers nothing, as in a long pause of its machine.
@@ -186,8 +188,8 @@ impl Cluster {
     }
 
     /// Until `node` answers and knows itself and as many brokers as are running.
-    fn await_answer(&self, node: &Node) -> anyhow::Result<()> {
-        let (node_id, deadline) = (node.address.node_id, Instant::now() + START_TIMEOUT);
+    fn await_answer(&self, node: &Node, patience: Duration) -> anyhow::Result<()> {
+        let (node_id, deadline) = (node.address.node_id, Instant::now() + patience);
         loop {
             if let Some(status) = node.ended()? {
                 bail!(
@@ -202,7 +204,7 @@ impl Cluster {
                 }
                 answer if Instant::now() > deadline => bail!(
                     "kafka node {node_id} did not see {wanted} brokers within {} s; its last answer: {answer:?}\n{}",
-                    START_TIMEOUT.as_secs(),
+                    patience.as_secs(),
                     node.log_tail()
                 ),
                 _ => std::thread::sleep(PROBE_INTERVAL),
