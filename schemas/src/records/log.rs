@@ -18,6 +18,24 @@ pub struct LogRecord {
     pub rejected: Option<EventRejected>,
 }
 
+impl LogRecord {
+    /// Of this event, at this time (Unix milliseconds), with none of its parts set yet.
+    #[must_use]
+    pub fn blank(event_id: &str, tenant: &str, event_type: &str, at_ms: i64) -> Self {
+        Self {
+            event_id: event_id.to_owned(),
+            tenant: tenant.to_owned(),
+            event_type: event_type.to_owned(),
+            at_ms,
+            matched: None,
+            attempt: None,
+            settled: None,
+            replayed: None,
+            rejected: None,
+        }
+    }
+}
+
 /// Fan-out read the event and chose its endpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Matched {

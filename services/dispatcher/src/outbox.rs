@@ -96,17 +96,7 @@ impl Context {
 
     /// A log record of this delivery's event.
     pub(crate) fn logged(&self, delivery: &Delivery, now_ms: i64, fill: impl FnOnce(&mut LogRecord)) -> Outgoing {
-        let mut record = LogRecord {
-            event_id: delivery.event_id.clone(),
-            tenant: delivery.tenant.clone(),
-            event_type: delivery.event_type.clone(),
-            at_ms: now_ms,
-            matched: None,
-            attempt: None,
-            settled: None,
-            replayed: None,
-            rejected: None,
-        };
+        let mut record = LogRecord::blank(&delivery.event_id, &delivery.tenant, &delivery.event_type, now_ms);
         fill(&mut record);
         let partition = partition(delivery.event_id.as_bytes(), LOG_PARTITIONS);
         Outgoing::new(

@@ -142,24 +142,9 @@ impl Matched {
 
     fn log(&self, names: &Names, fill: impl FnOnce(&mut LogRecord)) -> Result<Outgoing, EncodeError> {
         let event = &self.event;
-        let mut record = log_record(&event.id, &event.tenant, &event.event_type, self.matched_at_ms);
+        let mut record = LogRecord::blank(&event.id, &event.tenant, &event.event_type, self.matched_at_ms);
         fill(&mut record);
         logged(&record, names)
-    }
-}
-
-/// Of this event, with none of its parts yet.
-fn log_record(event_id: &str, tenant: &str, event_type: &str, at_ms: i64) -> LogRecord {
-    LogRecord {
-        event_id: event_id.to_owned(),
-        tenant: tenant.to_owned(),
-        event_type: event_type.to_owned(),
-        at_ms,
-        matched: None,
-        attempt: None,
-        settled: None,
-        replayed: None,
-        rejected: None,
     }
 }
 
@@ -192,7 +177,7 @@ impl Rejection {
             return Ok(None);
         };
         let event_type = rejected.event_type.as_deref().unwrap_or_default();
-        let mut record = log_record(event_id, tenant, event_type, rejected.rejected_at_ms);
+        let mut record = LogRecord::blank(event_id, tenant, event_type, rejected.rejected_at_ms);
         record.rejected = Some(EventRejected {
             reason: rejected.reason.clone(),
             message: rejected.message.clone(),

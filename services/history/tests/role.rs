@@ -130,10 +130,6 @@ impl World {
 
 fn matched(event: &str) -> LogRecord {
     LogRecord {
-        event_id: event.into(),
-        tenant: TENANT.into(),
-        event_type: "a.b".into(),
-        at_ms: now_ms(),
         matched: Some(Matched {
             event_type: "a.b".into(),
             occurred_at: "2026-11-21T10:00:00Z".into(),
@@ -154,10 +150,7 @@ fn matched(event: &str) -> LogRecord {
             cloud_source: None,
             traceparent: None,
         }),
-        attempt: None,
-        settled: None,
-        replayed: None,
-        rejected: None,
+        ..LogRecord::blank(event, TENANT, "a.b", now_ms())
     }
 }
 

@@ -98,7 +98,7 @@ impl Topics {
                 generation: delivery.generation,
                 by: by.to_owned(),
             }),
-            ..said(&delivery.event_id, &delivery.tenant, &delivery.event_type, now_ms)
+            ..LogRecord::blank(&delivery.event_id, &delivery.tenant, &delivery.event_type, now_ms)
         };
         out.push(self.returned(delivery)?);
         out.push(self.logged(&log)?);
@@ -135,7 +135,7 @@ impl Topics {
                 cloud_source: event.cloud_source.clone(),
                 traceparent: event.traceparent.clone(),
             }),
-            ..said(&event.id, &event.tenant, &event.event_type, now_ms)
+            ..LogRecord::blank(&event.id, &event.tenant, &event.event_type, now_ms)
         };
         out.push(self.returned(&delivery)?);
         out.push(self.logged(&log)?);
@@ -193,20 +193,5 @@ fn fresh(event: &Event, endpoint: &Endpoint, now_ms: i64) -> Delivery {
         last_due_at_ms: None,
         traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
         attempts: Vec::new(),
-    }
-}
-
-/// A log record of an event, that says nothing yet.
-fn said(event_id: &str, tenant: &str, event_type: &str, now_ms: i64) -> LogRecord {
-    LogRecord {
-        event_id: event_id.to_owned(),
-        tenant: tenant.to_owned(),
-        event_type: event_type.to_owned(),
-        at_ms: now_ms,
-        matched: None,
-        attempt: None,
-        settled: None,
-        replayed: None,
-        rejected: None,
     }
 }

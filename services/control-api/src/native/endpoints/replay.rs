@@ -91,9 +91,10 @@ pub(crate) async fn replay(
     caller.require_scopes_of(endpoint)?;
     let now_ms = now_ms();
     let state = read(body.value, &endpoint.id, now_ms)?;
-    match receiver(&caller.view, &caller.tenant.id, &id) {
-        Err(obstacle) if !state.dry_run => return Err(ApiError::conflict(format!("the endpoint {obstacle}"))),
-        _ => {}
+    // Counting sends nothing.
+    if !state.dry_run {
+        receiver(&caller.view, &caller.tenant.id, &id)
+            .map_err(|obstacle| ApiError::conflict(format!("the endpoint {obstacle}")))?;
     }
     let job = Job {
         id: format!("job_{}", ulid::Ulid::new()),

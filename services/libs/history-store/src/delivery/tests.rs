@@ -6,17 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use schemas::{AttemptLogged, AttemptResult, LogRecord, Matched, MatchedEndpoint, Replayed, Settled, Source};
 
 fn record(at_ms: i64) -> LogRecord {
-    LogRecord {
-        event_id: "evt_1".into(),
-        tenant: "org_1".into(),
-        event_type: "vault.ingest.completed".into(),
-        at_ms,
-        matched: None,
-        attempt: None,
-        settled: None,
-        replayed: None,
-        rejected: None,
-    }
+    LogRecord::blank("evt_1", "org_1", "vault.ingest.completed", at_ms)
 }
 
 fn matched(at_ms: i64) -> LogRecord {

@@ -77,17 +77,7 @@ macro_rules! on_both {
 }
 
 fn blank(event: usize, at_ms: i64) -> LogRecord {
-    LogRecord {
-        event_id: format!("evt_{event}"),
-        tenant: TENANT.into(),
-        event_type: event_type(event),
-        at_ms,
-        matched: None,
-        attempt: None,
-        settled: None,
-        replayed: None,
-        rejected: None,
-    }
+    LogRecord::blank(&format!("evt_{event}"), TENANT, &event_type(event), at_ms)
 }
 
 pub fn event_type(event: usize) -> String {
