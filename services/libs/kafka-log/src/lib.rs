@@ -10,6 +10,7 @@
 mod admin;
 mod connection;
 mod error;
+mod fresh;
 mod group_offsets;
 mod membership;
 mod names;

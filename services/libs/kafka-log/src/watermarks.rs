@@ -1,6 +1,6 @@
 //! Where partitions begin and end, asked on a client of its own: on one that long-polls it takes up to 100 ms.
 
-use crate::{Connection, Error};
+use crate::{Connection, Error, TopicPartition, fresh};
 use rdkafka::{
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -28,11 +28,11 @@ impl Watermarks {
     /// First offset still kept, and the end of what is committed (the last stable offset).
     pub async fn range(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         let consumer = self.consumer.clone();
-        let topic = topic.to_owned();
+        let asked = TopicPartition::new(topic, partition);
         tokio::task::spawn_blocking(move || {
-            consumer
-                .fetch_watermarks(&topic, partition, CALL_TIMEOUT)
-                .map_err(|e| Error::from_kafka(&e, &format!("{topic}[{partition}]")))
+            fresh::ask(&consumer, &asked, CALL_TIMEOUT, || {
+                consumer.fetch_watermarks(&asked.topic, partition, CALL_TIMEOUT)
+            })
         })
         .await
         .map_err(|_| Error::Stopped)?

@@ -14,3 +14,5 @@ mod setup;
 mod topics;
 #[path = "kafka/transactions.rs"]
 mod transactions;
+#[path = "kafka/unknown.rs"]
+mod unknown;

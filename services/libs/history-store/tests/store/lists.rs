@@ -7,10 +7,12 @@ use crate::{
 use anyhow::Result;
 use history_store::{After, Candidates, Delivery, Filter, Missing, Status};
 use schemas::{AttemptResult, LogRecord};
+use std::{cell::Cell, collections::HashSet};
 
 on_both!(
     every_filter_and_every_pair_of_them
     pages_neither_skip_nor_repeat_while_rows_are_added
+    a_list_is_whole_while_a_delivery_changes_its_status
     a_recovery_goes_through_what_failed_oldest_first
     what_an_endpoint_missed_is_found
 );
@@ -109,6 +111,48 @@ async fn pages_neither_skip_nor_repeat_while_rows_are_added(bed: Bed) -> Result<
         next += 1;
     }
     assert_eq!(seen, expected);
+    Ok(())
+}
+
+/// A delivery fails and is replayed over and over: whoever lists meanwhile finds it once, wherever its status puts it.
+async fn a_list_is_whole_while_a_delivery_changes_its_status(bed: Bed) -> Result<()> {
+    let records: Vec<_> = (0..3).map(|event| matched(event, 1_000, &["wh_a"])).collect();
+    bed.write(None, &records).await?;
+    let expected = ids(&bed.store.deliveries(TENANT, &Filter::default(), 10).await?);
+    let done = Cell::new(false);
+    let changes = async {
+        let mut next = 3;
+        for generation in 0..150 {
+            let at_ms = 2_000 + i64::from(generation);
+            let mut failed = attempt(1, "wh_a", at_ms, 1, AttemptResult::Dead);
+            failed.attempt.as_mut().expect("it is an attempt").generation = generation;
+            let mut again = replayed(1, "wh_a", at_ms, "job_1");
+            again.replayed.as_mut().expect("it is a replay").generation = generation + 1;
+            for record in [failed, again] {
+                bed.write(Some(next), &[record]).await?;
+                next += 1;
+            }
+        }
+        done.set(true);
+        anyhow::Ok(())
+    };
+    let lists = async {
+        let of_the_endpoint = Filter {
+            endpoint_id: Some("wh_a".into()),
+            ..Filter::default()
+        };
+        let mut failed = HashSet::new();
+        while !done.get() {
+            for filter in [&Filter::default(), &of_the_endpoint] {
+                let rows = bed.store.deliveries(TENANT, filter, 10).await?;
+                assert_eq!(ids(&rows), expected, "{filter:?}");
+                failed.insert(rows[1].outcome.status == Status::Failed);
+            }
+        }
+        anyhow::Ok(failed)
+    };
+    let ((), failed) = tokio::try_join!(changes, lists)?;
+    assert_eq!(failed.len(), 2, "it was listed in both of its statuses");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Records that are gone before they were read: counted and raised, never passed over in silence.
 
 use super::worker::{CALL_TIMEOUT, Worker, one};
-use crate::{Error, TopicPartition};
+use crate::{Error, TopicPartition, fresh};
 use rdkafka::consumer::Consumer;
 use std::time::{Duration, Instant};
 
@@ -87,9 +87,10 @@ impl Worker {
         let Some(reading) = self.readings.get_mut(&partition.topic, partition.partition) else {
             return true;
         };
-        let range = self
-            .offsets
-            .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT);
+        let range = fresh::ask(&self.offsets, partition, CALL_TIMEOUT, || {
+            self.offsets
+                .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+        });
         let (first, end) = match range {
             Ok(range) => range,
             Err(error) => {

@@ -4,14 +4,14 @@ use super::{
     Start, gaps,
     worker::{CALL_TIMEOUT, Offsets, one},
 };
-use crate::{Error, TopicPartition};
+use crate::{Error, TopicPartition, fresh};
 use rdkafka::{Offset, consumer::Consumer};
 
 /// The offset to begin at. One below the first that is kept is noted as a gap.
 pub(super) fn offset(offsets: &Offsets, partition: &TopicPartition, start: Start) -> Result<i64, Error> {
-    let (first, end) = offsets
-        .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
-        .map_err(|e| Error::from_kafka(&e, &partition.to_string()))?;
+    let (first, end) = fresh::ask(offsets, partition, CALL_TIMEOUT, || {
+        offsets.fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+    })?;
     Ok(match start {
         Start::Beginning => first,
         Start::End => end,
