@@ -2,7 +2,7 @@
 //! quarter of an hour, as it does for all that a broker didn't know yet when it came back.
 
 use crate::setup::{PATIENCE, Setup};
-use kafka_log::{Error, ReadOptions, Start, TopicPartition, Watermarks};
+use kafka_log::{Error, Outgoing, ReadOptions, Start, TopicPartition, TransactionalProducer, Watermarks};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -35,6 +35,48 @@ async fn reading_begins_once_the_topic_is_there() {
     assert!(matches!(unknown, Err(Error::UnknownTopic(_))), "{unknown:?}");
     setup.topic("late", 1).await;
     until_known(async || add(&late).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writing_begins_once_the_topic_is_there() {
+    let setup = Setup::new();
+    let (known, late) = (setup.topic("known", 1).await, setup.name("late"));
+    let producer = setup.producer();
+    let write = async |topic: &str| {
+        let record = Outgoing::new(topic, 0, "k", b"v".to_vec());
+        producer.write_all(&[record]).await
+    };
+    write(&known).await.expect("write");
+    let unknown = write(&late).await;
+    assert!(matches!(unknown, Err(Error::UnknownTopic(_))), "{unknown:?}");
+    setup.topic("late", 1).await;
+    until_known(async || write(&late).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_write_once_the_topic_is_there() {
+    let setup = Setup::new();
+    let (known, late) = (setup.topic("known", 1).await, setup.name("late"));
+    let mut producer = TransactionalProducer::start(&setup.connection, &setup.name("writer"))
+        .await
+        .expect("a producer");
+    write_in_transaction(&mut producer, &known).await.expect("write");
+    let unknown = write_in_transaction(&mut producer, &late).await;
+    assert!(matches!(unknown, Err(Error::UnknownTopic(_))), "{unknown:?}");
+    setup.topic("late", 1).await;
+    until_known(async || write_in_transaction(&mut producer, &late).await).await;
+}
+
+async fn write_in_transaction(producer: &mut TransactionalProducer, topic: &str) -> Result<(), Error> {
+    let transaction = producer.begin().await?;
+    let record = Outgoing::new(topic, 0, "k", b"v".to_vec());
+    match async { transaction.send(&record).await?.await }.await {
+        Ok(_) => transaction.commit().await,
+        Err(error) => {
+            transaction.abort().await?;
+            Err(error)
+        }
+    }
 }
 
 async fn until_known<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> T {
