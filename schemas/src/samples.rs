@@ -1,6 +1,7 @@
 //! Sample payloads of the catalog's types, for the demo, tests and test sends: deterministic, and valid by the type's
-//! payload schema.
+//! payload schema. And a sample delivery, for tests.
 
+use crate::{Delivery, Source};
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -9,6 +10,36 @@ use std::{collections::HashMap, sync::LazyLock};
 pub fn payload_for(event_type: &str) -> Value {
     static BY_TYPE: LazyLock<HashMap<String, Value>> = LazyLock::new(all);
     BY_TYPE.get(event_type).cloned().unwrap_or_else(|| loose(event_type))
+}
+
+/// A delivery of event `evt_{number}` before its first attempt, as fan-out makes it at the beginning of Unix time.
+pub fn delivery(number: usize, tenant: &str, endpoint_id: &str) -> Delivery {
+    Delivery {
+        delivery_id: format!("dlv_{number:026}"),
+        event_id: format!("evt_{number}"),
+        tenant: tenant.to_owned(),
+        endpoint_id: endpoint_id.to_owned(),
+        event_type: "vault.ingest.completed".to_owned(),
+        body: format!("{{\"number\": {number}}}").into_bytes(),
+        content_type: "application/json".to_owned(),
+        event_time_ms: 0,
+        matched_at_ms: 0,
+        source: Source {
+            topic: "events".to_owned(),
+            partition: 0,
+            offset: 7,
+        },
+        generation: 0,
+        attempts_made: 0,
+        schedule_index: 0,
+        cause: "event".to_owned(),
+        due_at_ms: 0,
+        wait_since_ms: 0,
+        hops: 0,
+        last_due_at_ms: None,
+        traceparent: None,
+        attempts: Vec::new(),
+    }
 }
 
 /// The names of all built-in types (families left out), by catalog in the order of the files.

@@ -6,9 +6,9 @@ use crate::{
     rejection::Rejection,
 };
 use delivery_core::murmur2::partition;
-use event_model::{Envelope, Rendered, ids, render};
+use event_model::{Envelope, Rendered, render};
 use kafka_log::{Names, Outgoing};
-use schemas::{DeadLetter, Delivery, EncodeError, EventRejected, LogRecord, MatchedEndpoint, Settled, encode};
+use schemas::{DeadLetter, EncodeError, EventRejected, LogRecord, MatchedEndpoint, Settled, encode};
 
 /// Partitions of these topics (`kafka_log::topics::fixed`).
 const LOG_PARTITIONS: i32 = 16;
@@ -79,7 +79,9 @@ impl Matched {
         if target.place == Place::Cancelled {
             return Ok(None);
         }
-        let delivery = self.unsent(target, bodies.of(self, target.envelope));
+        let (id, endpoint) = (target.delivery_id.clone(), target.endpoint_id.to_string());
+        let rendered = bodies.of(self, target.envelope);
+        let delivery = rendered.delivery(&self.event, id, endpoint, self.matched_at_ms);
         Ok(Some(match target.place.delivery_topic(names, &target.endpoint_id) {
             Some((topic, partition)) => {
                 Outgoing::new(topic, partition, target.endpoint_id.as_bytes(), encode(&delivery)?)
@@ -111,33 +113,6 @@ impl Matched {
                 reason: reason.to_owned(),
             });
         })
-    }
-
-    fn unsent(&self, target: &Target, rendered: &Rendered) -> Delivery {
-        let event = &self.event;
-        Delivery {
-            delivery_id: target.delivery_id.clone(),
-            event_id: event.id.clone(),
-            tenant: event.tenant.clone(),
-            endpoint_id: target.endpoint_id.to_string(),
-            event_type: event.event_type.clone(),
-            body: rendered.body.to_vec(),
-            content_type: rendered.content_type.to_owned(),
-            event_time_ms: event.timestamp_ms,
-            matched_at_ms: self.matched_at_ms,
-            source: event.source.clone(),
-            generation: 0,
-            attempts_made: 0,
-            schedule_index: 0,
-            cause: "event".to_owned(),
-            due_at_ms: 0,
-            wait_since_ms: 0,
-            hops: 0,
-            last_due_at_ms: None,
-            // Requests always carry one.
-            traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
-            attempts: Vec::new(),
-        }
     }
 
     fn log(&self, names: &Names, fill: impl FnOnce(&mut LogRecord)) -> Result<Outgoing, EncodeError> {

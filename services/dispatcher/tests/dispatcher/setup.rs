@@ -9,7 +9,7 @@ use kafka_log::{
 };
 use ledger::{Clerk, ClerkOptions, Entity, Keyring, Ledger, Writer, entities, seal_signing_secret};
 use runtime::{CancellationToken, clock::now_ms};
-use schemas::{Delivery, Endpoint, LogRecord, Source, Tenant, codec};
+use schemas::{Delivery, Endpoint, LogRecord, Tenant, codec, samples};
 use signing::SigningSecret;
 use std::{
     collections::BTreeMap,
@@ -158,30 +158,10 @@ impl World {
         let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
         let now = now_ms();
         Delivery {
-            delivery_id: format!("dlv_{number:026}"),
-            event_id: format!("evt_{number}"),
-            tenant: endpoint.tenant.clone(),
-            endpoint_id: endpoint.id.clone(),
-            event_type: "vault.ingest.completed".into(),
             body: format!("{{\"id\":\"evt_{number}\", \"data\": {{\"n\":1.50}}}}").into_bytes(),
-            content_type: "application/json".into(),
             event_time_ms: now,
             matched_at_ms: now,
-            source: Source {
-                topic: "events".into(),
-                partition: 0,
-                offset: 7,
-            },
-            generation: 0,
-            attempts_made: 0,
-            schedule_index: 0,
-            cause: "event".into(),
-            due_at_ms: 0,
-            wait_since_ms: 0,
-            hops: 0,
-            last_due_at_ms: None,
-            traceparent: None,
-            attempts: Vec::new(),
+            ..samples::delivery(number, &endpoint.tenant, &endpoint.id)
         }
     }
 

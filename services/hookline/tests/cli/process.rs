@@ -2,7 +2,7 @@
 
 use delivery_core::murmur2;
 use kafka_log::{Connection, Outgoing, Producer, Watermarks};
-use schemas::{AttemptSummary, DeadLetter, Delivery, Source};
+use schemas::{AttemptSummary, DeadLetter, Delivery, samples};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -160,7 +160,7 @@ impl Hookline {
     }
 
     /// Puts `count` deliveries of an endpoint among the dead letters.
-    pub async fn kill_deliveries(&self, endpoint: &str, count: u32) {
+    pub async fn kill_deliveries(&self, endpoint: &str, count: usize) {
         let producer = Producer::new(&self.connection()).expect("a client");
         let topic = self.topic("dlq");
         for number in 1..=count {
@@ -184,32 +184,13 @@ async fn range(watermarks: &Watermarks, topic: &str, partition: i32) -> (i64, i6
     }
 }
 
-fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
+fn dead_letter(endpoint: &str, number: usize) -> DeadLetter {
     let now_ms = runtime::clock::now_ms();
     let delivery = Delivery {
-        delivery_id: format!("dlv_{number:026}"),
-        event_id: format!("evt_{number}"),
-        tenant: "org_acme".into(),
-        endpoint_id: endpoint.into(),
-        event_type: "vault.ingest.completed".into(),
-        body: format!(r#"{{"n":{number}}}"#).into_bytes(),
-        content_type: "application/json".into(),
         event_time_ms: now_ms,
         matched_at_ms: now_ms,
-        source: Source {
-            topic: "events".into(),
-            partition: 0,
-            offset: i64::from(number),
-        },
-        generation: 0,
         attempts_made: 1,
         schedule_index: 1,
-        cause: "event".into(),
-        due_at_ms: 0,
-        wait_since_ms: 0,
-        hops: 0,
-        last_due_at_ms: None,
-        traceparent: None,
         attempts: vec![AttemptSummary {
             number: 1,
             started_at_ms: now_ms,
@@ -218,6 +199,7 @@ fn dead_letter(endpoint: &str, number: u32) -> DeadLetter {
             error: None,
             span_id: None,
         }],
+        ..samples::delivery(number, "org_acme", endpoint)
     };
     DeadLetter {
         delivery,

@@ -3,7 +3,8 @@
 //! Deliberately not here: which envelope an endpoint has, headers, and signing. Of what a producer's CloudEvent said
 //! beyond an event's fields, `source` alone is kept: `subject`, `dataschema` and other extensions aren't carried.
 
-use crate::event::Event;
+use crate::{event::Event, ids};
+use schemas::Delivery;
 use serde::Serialize;
 use std::{
     fmt::{self, Write as _},
@@ -74,6 +75,35 @@ pub struct Rendered {
     /// Shared: the same event goes to many endpoints.
     pub body: bytes::Bytes,
     pub content_type: &'static str,
+}
+
+impl Rendered {
+    /// The delivery that has this body, before its first attempt: due at once, from the beginning of its schedule.
+    pub fn delivery(&self, event: &Event, delivery_id: String, endpoint_id: String, matched_at_ms: i64) -> Delivery {
+        Delivery {
+            delivery_id,
+            event_id: event.id.clone(),
+            tenant: event.tenant.clone(),
+            endpoint_id,
+            event_type: event.event_type.clone(),
+            body: self.body.to_vec(),
+            content_type: self.content_type.to_owned(),
+            event_time_ms: event.timestamp_ms,
+            matched_at_ms,
+            source: event.source.clone(),
+            generation: 0,
+            attempts_made: 0,
+            schedule_index: 0,
+            cause: "event".to_owned(),
+            due_at_ms: 0,
+            wait_since_ms: 0,
+            hops: 0,
+            last_due_at_ms: None,
+            // Requests always carry one.
+            traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
+            attempts: Vec::new(),
+        }
+    }
 }
 
 /// Renders the body that endpoints with this envelope receive.

@@ -171,27 +171,6 @@ impl Topics {
 /// Due at once, from the start of its schedule, as young as this moment.
 fn fresh(event: &Event, endpoint: &Endpoint, now_ms: i64) -> Delivery {
     let envelope: Envelope = endpoint.envelope.parse().unwrap_or_default();
-    let rendered = render(event, envelope);
-    Delivery {
-        delivery_id: ids::delivery_id(&event.id, &endpoint.id),
-        event_id: event.id.clone(),
-        tenant: event.tenant.clone(),
-        endpoint_id: endpoint.id.clone(),
-        event_type: event.event_type.clone(),
-        body: rendered.body.to_vec(),
-        content_type: rendered.content_type.to_owned(),
-        event_time_ms: event.timestamp_ms,
-        matched_at_ms: now_ms,
-        source: event.source.clone(),
-        generation: 0,
-        attempts_made: 0,
-        schedule_index: 0,
-        cause: "event".to_owned(),
-        due_at_ms: 0,
-        wait_since_ms: 0,
-        hops: 0,
-        last_due_at_ms: None,
-        traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
-        attempts: Vec::new(),
-    }
+    let id = ids::delivery_id(&event.id, &endpoint.id);
+    render(event, envelope).delivery(event, id, endpoint.id.clone(), now_ms)
 }

@@ -12,7 +12,7 @@ use kafka_log::{
 use ledger::Ledger;
 use runtime::{CancellationToken, clock::now_ms};
 use scheduler::{Options, Service};
-use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, Rejected, SchemaEntry, Source};
+use schemas::{Delivery, Endpoint, Installation, LedgerEntry, OwnSchemas, Rejected, SchemaEntry, samples};
 use std::{
     collections::{BTreeMap, HashMap},
     process::Command,
@@ -348,31 +348,18 @@ fn decode(record: &Record) -> Result<Delivery> {
 }
 
 pub fn waiting(since_ms: i64, due_at_ms: i64) -> Delivery {
+    let endpoint = format!("wh_{}", rand::random_range(0..40));
     Delivery {
         delivery_id: format!("dlv_{}", uuid::Uuid::new_v4().simple()),
-        event_id: "evt_1".into(),
-        tenant: TENANT.into(),
-        endpoint_id: format!("wh_{}", rand::random_range(0..40)),
-        event_type: "vault.ingest.completed".into(),
-        body: b"{}".to_vec(),
-        content_type: "application/json".into(),
         event_time_ms: since_ms,
         matched_at_ms: since_ms,
-        source: Source {
-            topic: "events".into(),
-            partition: 0,
-            offset: 7,
-        },
-        generation: 0,
         attempts_made: 1,
         schedule_index: 1,
         cause: "retry".into(),
         due_at_ms,
         wait_since_ms: since_ms,
         hops: 1,
-        last_due_at_ms: None,
-        traceparent: None,
-        attempts: Vec::new(),
+        ..samples::delivery(1, TENANT, &endpoint)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{budget::Budget, shard::Slot, target::Status};
 use delivery_core::outcome::Dialect;
 use delivery_request::Head;
 use ledger::{Keyring, entities};
-use schemas::{Delivery, Source};
+use schemas::samples;
 
 const MAX_IN_FLIGHT: usize = 10;
 
@@ -38,7 +38,7 @@ fn waiting(target: &Arc<Target>, count: u64, class: Class) -> Queues {
     let mut queues = Queues::default();
     for seq in 0..count {
         let one = Waiting {
-            delivery: delivery(&format!("dlv_{seq}")),
+            delivery: samples::delivery(usize::try_from(seq).expect("a few"), &target.tenant, &target.id),
             slot: Slot { stream: 0, seq },
             share: budget.take_anyway(&target.tenant, 100),
             credit: None,
@@ -48,35 +48,6 @@ fn waiting(target: &Arc<Target>, count: u64, class: Class) -> Queues {
         queues.push(target, one);
     }
     queues
-}
-
-fn delivery(id: &str) -> Delivery {
-    Delivery {
-        delivery_id: id.into(),
-        event_id: "evt_1".into(),
-        tenant: "org_1".into(),
-        endpoint_id: "wh_1".into(),
-        event_type: "a.b".into(),
-        body: Vec::new(),
-        content_type: "application/json".into(),
-        event_time_ms: 0,
-        matched_at_ms: 0,
-        source: Source {
-            topic: "events".into(),
-            partition: 0,
-            offset: 0,
-        },
-        generation: 0,
-        attempts_made: 0,
-        schedule_index: 0,
-        cause: "event".into(),
-        due_at_ms: 0,
-        wait_since_ms: 0,
-        hops: 0,
-        last_due_at_ms: None,
-        traceparent: None,
-        attempts: Vec::new(),
-    }
 }
 
 /// Starts a request, and ends it after this time, as often as makes its mean time that.

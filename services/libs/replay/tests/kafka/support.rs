@@ -7,7 +7,7 @@ use kafka_log::{
     topics::{self, TopicSettings},
 };
 use ledger::Ledger;
-use schemas::{AttemptSummary, DeadLetter, Delivery, Endpoint, LedgerEntry, LogRecord, OwnSchemas, Source};
+use schemas::{AttemptSummary, DeadLetter, Delivery, Endpoint, LedgerEntry, LogRecord, OwnSchemas, samples};
 use std::{collections::BTreeMap, process::Command, time::Duration};
 use tokio::sync::mpsc;
 
@@ -187,29 +187,14 @@ pub fn inherited() -> Result<Connection> {
 pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
     DeadLetter {
         delivery: Delivery {
-            delivery_id: format!("dlv_{number:026}"),
-            event_id: format!("evt_{number}"),
-            tenant: TENANT.into(),
-            endpoint_id: endpoint.into(),
-            event_type: "vault.ingest.completed".into(),
-            body: format!("{{\"number\": {number}}}").into_bytes(),
-            content_type: "application/json".into(),
             event_time_ms: 1_000,
             matched_at_ms: 1_001,
-            source: Source {
-                topic: "events".into(),
-                partition: 0,
-                offset: 7,
-            },
-            generation: 0,
             attempts_made: 9,
             schedule_index: 8,
             cause: "retry".into(),
             due_at_ms: 5_000,
             wait_since_ms: 4_000,
             hops: 2,
-            last_due_at_ms: None,
-            traceparent: None,
             attempts: vec![AttemptSummary {
                 number: 9,
                 started_at_ms: 5_001,
@@ -218,6 +203,7 @@ pub fn letter(number: usize, endpoint: &str) -> DeadLetter {
                 error: None,
                 span_id: None,
             }],
+            ..samples::delivery(number, TENANT, endpoint)
         },
         reason: "retries_exhausted".into(),
         died_at_ms: 10_000 + i64::try_from(number).unwrap_or(0),
