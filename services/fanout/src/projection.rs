@@ -60,7 +60,7 @@ impl Projection {
         loop {
             let error = match self.ledger.barrier().await {
                 Ok(view) => return Ok(self.at(&view)),
-                Err(error) if error.is_retryable() => error,
+                Err(error) if error.may_pass() => error,
                 Err(error) => return Err(error.into()),
             };
             tracing::warn!(%error, "events wait until the ledger's end is known");

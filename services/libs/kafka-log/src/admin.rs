@@ -133,11 +133,21 @@ impl Admin {
             match result {
                 Ok(name) => made.push(name),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                // One that is being shut down gets no replica; soon it is away, and counts again.
+                Err((name, RDKafkaErrorCode::InvalidReplicationFactor)) if self.has_brokers(replication).await? => {
+                    let what = format!("create topic {name}: a broker is being shut down");
+                    return Err(Error::Unreachable(what));
+                }
                 Err((name, code)) => return Err(Error::from_code(code, &format!("create topic {name}"))),
             }
         }
         self.visible(made.clone()).await?;
         Ok(made)
+    }
+
+    async fn has_brokers(&self, wanted: i32) -> Result<bool, Error> {
+        let (brokers, _) = self.brokers().await?;
+        Ok(i32::try_from(brokers).is_ok_and(|brokers| brokers >= wanted))
     }
 
     /// Waits until brokers that are asked know topics that were just made: they learn of them a moment later.

@@ -293,6 +293,18 @@ impl Inner {
         }
     }
 
+    /// Whether a refusal says that the topic is no more, rather than new to the coordinator's broker.
+    fn is_gone(&self, refusal: &Error, topic: &str) -> bool {
+        let is_known = || {
+            let metadata = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
+            metadata.map_or(true, |metadata| {
+                let mut found = metadata.topics().iter().filter(|of| of.name() == topic);
+                found.any(|of| !of.partitions().is_empty())
+            })
+        };
+        matches!(refusal, Error::UnknownTopic(_)) && !is_known()
+    }
+
     /// One partition's refusal is the whole request's error: the others must not wait for it. A topic that is gone has
     /// no offsets to keep.
     fn commit_each(&self, commits: Vec<(TopicPartition, Vec<Commit>)>) -> Result<Vec<TopicPartition>, Error> {
@@ -301,7 +313,9 @@ impl Inner {
         for (owner, entries) in commits {
             let refusal = entries.iter().find_map(|entry| {
                 let result = commit_batches(&self.consumer, std::slice::from_ref(entry));
-                result.err().filter(|error| !matches!(error, Error::UnknownTopic(_)))
+                result
+                    .err()
+                    .filter(|error| !self.is_gone(error, &entry.partition.topic))
             });
             match refusal {
                 None => made.push(owner),

@@ -132,6 +132,8 @@ impl Producer {
                 ("linger.ms", linger_ms.as_str()),
                 ("message.timeout.ms", "30000"),
                 ("topic.metadata.propagation.max.ms", "3000"),
+                // A known topic that one broker didn't know for a moment is refused until it is asked for again.
+                ("topic.metadata.refresh.interval.ms", "5000"),
                 ("compression.type", "lz4"),
                 ("queue.buffering.max.kbytes", "131072"),
             ],

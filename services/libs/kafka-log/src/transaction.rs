@@ -35,6 +35,8 @@ impl TransactionalProducer {
             &[
                 ("linger.ms", "0"),
                 ("topic.metadata.propagation.max.ms", "3000"),
+                // A known topic that one broker didn't know for a moment is refused until it is asked for again.
+                ("topic.metadata.refresh.interval.ms", "5000"),
                 ("compression.type", "lz4"),
             ],
             &[

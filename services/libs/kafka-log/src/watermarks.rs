@@ -30,8 +30,8 @@ impl Watermarks {
         let consumer = self.consumer.clone();
         let asked = TopicPartition::new(topic, partition);
         tokio::task::spawn_blocking(move || {
-            fresh::ask(&consumer, &asked, CALL_TIMEOUT, || {
-                consumer.fetch_watermarks(&asked.topic, partition, CALL_TIMEOUT)
+            fresh::ask(&consumer, &asked, CALL_TIMEOUT, |timeout| {
+                consumer.fetch_watermarks(&asked.topic, partition, timeout)
             })
         })
         .await

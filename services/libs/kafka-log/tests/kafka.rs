@@ -1,5 +1,7 @@
 //! The Kafka library on a real broker: ownership, fencing, explicit offsets, windows, transactions, topics.
 
+#[path = "kafka/leaders.rs"]
+mod leaders;
 #[path = "kafka/membership.rs"]
 mod membership;
 #[path = "kafka/positions.rs"]

@@ -33,6 +33,11 @@ impl Error {
             Error::Blocked { .. } | Error::LanesDiffer { .. } | Error::Encode(_) | Error::Stopped => false,
         }
     }
+
+    /// True when it may pass, for whoever has seen the ledger's topics before.
+    pub fn may_pass(&self) -> bool {
+        self.is_retryable() || matches!(self, Error::Kafka(error) if error.may_pass())
+    }
 }
 
 /// Why a wanted change was not made, or why it isn't known whether it was.

@@ -109,15 +109,11 @@ pub async fn ledger(connection: &Connection, with_secrets: bool) -> anyhow::Resu
     loop {
         match open_ledger(connection, with_secrets).await {
             Ok(opened) => return Ok(opened),
-            Err(error) if may_pass(&error) => tracing::warn!(%error, "waiting for the ledger"),
+            Err(error) if error.may_pass() => tracing::warn!(%error, "waiting for the ledger"),
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-fn may_pass(error: &ledger::Error) -> bool {
-    error.is_retryable() || matches!(error, ledger::Error::Kafka(error) if error.may_pass())
 }
 
 async fn open_ledger(connection: &Connection, with_secrets: bool) -> Result<(Ledger, Writer), ledger::Error> {

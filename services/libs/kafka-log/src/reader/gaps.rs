@@ -87,9 +87,9 @@ impl Worker {
         let Some(reading) = self.readings.get_mut(&partition.topic, partition.partition) else {
             return true;
         };
-        let range = fresh::ask(&self.offsets, partition, CALL_TIMEOUT, || {
+        let range = fresh::ask(&self.offsets, partition, CALL_TIMEOUT, |timeout| {
             self.offsets
-                .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+                .fetch_watermarks(&partition.topic, partition.partition, timeout)
         });
         let (first, end) = match range {
             Ok(range) => range,

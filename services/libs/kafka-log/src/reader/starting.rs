@@ -9,8 +9,8 @@ use rdkafka::{Offset, consumer::Consumer};
 
 /// The offset to begin at. One below the first that is kept is noted as a gap.
 pub(super) fn offset(offsets: &Offsets, partition: &TopicPartition, start: Start) -> Result<i64, Error> {
-    let (first, end) = fresh::ask(offsets, partition, CALL_TIMEOUT, || {
-        offsets.fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
+    let (first, end) = fresh::ask(offsets, partition, CALL_TIMEOUT, |timeout| {
+        offsets.fetch_watermarks(&partition.topic, partition.partition, timeout)
     })?;
     Ok(match start {
         Start::Beginning => first,
