@@ -24,7 +24,7 @@ pub(crate) struct Context {
     /// One permit a request, held until what it came to is committed.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) identity: Identity,
-    pub(crate) pulse: Pulse,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl Context {

@@ -1,8 +1,14 @@
 //! Notices that the process stood still (SIGSTOP, a frozen machine): its shards may be somebody else's by now, and the
 //! group will say so only a moment after it goes on. Until a commit has shown otherwise, nothing is started.
+//!
+//! It beats on a thread of its own, as the group's heartbeats do: tasks that wait for one another are no stop.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,7 +25,21 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    pub(crate) fn new() -> Self {
+    /// Beats until nobody has it any more.
+    pub(crate) fn start() -> Arc<Self> {
+        let pulse = Arc::new(Self::new());
+        let beating = Arc::downgrade(&pulse);
+        thread::spawn(move || {
+            while let Some(pulse) = beating.upgrade() {
+                pulse.beat_at(pulse.now_ms());
+                drop(pulse);
+                thread::sleep(BEAT_EVERY);
+            }
+        });
+        pulse
+    }
+
+    fn new() -> Self {
         Self {
             began: Instant::now(),
             last_ms: AtomicU64::new(0),
@@ -29,7 +49,11 @@ impl Pulse {
 
     /// How often the process has stood still, up to this very moment.
     pub(crate) fn stops(&self) -> u64 {
-        self.stops_at(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.stops_at(self.now_ms())
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn stops_at(&self, now_ms: u64) -> u64 {
@@ -54,15 +78,6 @@ impl Pulse {
     fn beat_at(&self, now_ms: u64) {
         self.stops_at(now_ms);
         self.last_ms.fetch_max(now_ms, Ordering::SeqCst);
-    }
-
-    /// Beats for as long as it is polled.
-    pub(crate) async fn keep(&self) {
-        let mut beats = tokio::time::interval(BEAT_EVERY);
-        loop {
-            beats.tick().await;
-            self.beat_at(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
-        }
     }
 }
 

@@ -101,7 +101,7 @@ impl Service {
             budget: Budget::new(options.max_buffered_bytes),
             permits: Arc::new(Semaphore::new(options.max_in_flight)),
             identity,
-            pulse: Pulse::new(),
+            pulse: Pulse::start(),
             options,
         };
         Ok(Self {
@@ -121,14 +121,10 @@ impl Service {
         let mut keeper = Some(Housekeeping::default());
         let (kept, mut keepers) = mpsc::channel(1);
         let mut following = true;
-        let ctx = self.ctx.clone();
-        let beating = ctx.pulse.keep();
-        tokio::pin!(beating);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return self.drain().await,
-                () = &mut beating => {}
                 event = self.ownership.recv() => match event {
                     Some(event) => self.on_ownership(event),
                     None => return Err(Error::MembershipEnded),

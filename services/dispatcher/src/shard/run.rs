@@ -141,7 +141,9 @@ impl Shard {
         let far = Instant::now() + Duration::from_secs(3600);
         let commit = self.commit_at.filter(|_| self.committing.is_none());
         let deadline = self.stopping.as_ref().map(|s| s.deadline);
-        [commit, self.queues.next_timer(), deadline, self.streams.look_again_at()]
+        // Nothing that is blocked is looked at any more once it stops.
+        let blocked = self.streams.look_again_at().filter(|_| self.stopping.is_none());
+        [commit, self.queues.next_timer(), deadline, blocked]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
