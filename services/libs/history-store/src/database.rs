@@ -10,6 +10,8 @@ use std::{str::FromStr, time::Duration};
 /// Readers beside the one writer; a query is a few milliseconds.
 const CONNECTIONS: u32 = 8;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What takes longer is never answered: a machine that is gone says nothing, and its connections stay open.
+const LONGEST: Duration = Duration::from_secs(60);
 /// Readers never wait for the writer. After a power failure the last transactions may be missing, never half there: they
 /// are projected again.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 10000; \
@@ -30,6 +32,11 @@ pub(crate) enum Dialect {
 pub struct Store {
     pool: AnyPool,
     pub(crate) dialect: Dialect,
+}
+
+/// Gives up what isn't answered any more; its connection goes with it.
+pub(crate) async fn answered<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(LONGEST, call).await.unwrap_or(Err(Error::Silent))
 }
 
 impl Store {

@@ -7,6 +7,8 @@ pub enum Error {
     Url(String),
     #[error("the history's database can't be used: {0}")]
     Database(#[from] sqlx::Error),
+    #[error("the history's database did not answer for a minute; check it and the network")]
+    Silent,
     #[error(
         "the database of history.url holds the history of another installation ({found}); give this one another database, \
          or delete that one: it is made again from the log"
@@ -30,7 +32,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Database(error) => !matches!(error, sqlx::Error::Configuration(_)),
-            Self::Overtaken { .. } | Self::NoTables => true,
+            Self::Silent | Self::Overtaken { .. } | Self::NoTables => true,
             Self::Url(_) | Self::OtherInstallation { .. } | Self::Newer { .. } | Self::Row(_) => false,
         }
     }

@@ -1,7 +1,9 @@
 //! Questions about deliveries and events. Each names the tenant; what isn't the tenant's is never answered (invariant 6).
 
 use crate::{
-    Delivery, Error, Event, Status, Store, values,
+    Delivery, Error, Event, Status, Store,
+    database::answered,
+    values,
     write::{COLUMNS, narrow, read},
 };
 use sqlx::{AssertSqlSafe, Row, any::AnyArguments};
@@ -181,9 +183,8 @@ impl Store {
     pub async fn deliveries(&self, tenant: &str, filter: &Filter, limit: usize) -> Result<Vec<Delivery>, Error> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let Sql { text, arguments, .. } = page(tenant, filter, limit);
-        let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
-            .fetch_all(self.pool())
-            .await?;
+        let asked = sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(self.pool());
+        let rows = answered(async { Ok(asked.await?) }).await?;
         rows.iter().map(read).collect()
     }
 
@@ -193,10 +194,8 @@ impl Store {
     /// When the database can't be asked.
     pub async fn delivery(&self, tenant: &str, id: &str) -> Result<Option<Delivery>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM hookline_deliveries WHERE delivery_id = $1");
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(id)
-            .fetch_optional(self.pool())
-            .await?;
+        let asked = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(self.pool());
+        let row = answered(async { Ok(asked.await?) }).await?;
         let delivery = row.as_ref().map(read).transpose()?;
         Ok(delivery.filter(|delivery| delivery.tenant == tenant))
     }
@@ -207,11 +206,8 @@ impl Store {
     /// When the database can't be asked.
     pub async fn event(&self, tenant: &str, id: &str) -> Result<Option<Event>, Error> {
         let sql = format!("SELECT {EVENT_COLUMNS} FROM hookline_events WHERE tenant = $1 AND event_id = $2");
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(tenant)
-            .bind(id)
-            .fetch_optional(self.pool())
-            .await?;
+        let asked = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id);
+        let row = answered(async { Ok(asked.fetch_optional(self.pool()).await?) }).await?;
         row.as_ref().map(read_event).transpose()
     }
 
@@ -231,10 +227,8 @@ impl Store {
                 "SELECT {EVENT_COLUMNS} FROM hookline_events WHERE (event_id, tenant) IN (VALUES {})",
                 values::tuples(self.dialect, chunk.len(), 2)
             );
-            let rows = sqlx::query_with(AssertSqlSafe(sql), arguments)
-                .fetch_all(self.pool())
-                .await?;
-            for row in &rows {
+            let asked = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(self.pool());
+            for row in &answered(async { Ok(asked.await?) }).await? {
                 events.push(read_event(row)?);
             }
         }

@@ -4,7 +4,7 @@
 use crate::{
     Delivery, Error, Event, Fact, Last, Outcome, Rejection, Replay, Status, Store,
     counters::Changes,
-    database::Dialect,
+    database::{Dialect, answered},
     rejection,
     values::{self, Bind},
 };
@@ -90,6 +90,10 @@ impl Store {
     /// [`Error::Overtaken`] when somebody else has projected one of its partitions further; or when the database can't be
     /// used.
     pub async fn write(&self, batch: &Batch) -> Result<(), Error> {
+        answered(self.write_all(batch)).await
+    }
+
+    async fn write_all(&self, batch: &Batch) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         let mut reached = batch.reached.clone();
         // In one order, so that two processes wait for one another and never in a circle.
