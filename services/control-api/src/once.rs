@@ -189,6 +189,30 @@ impl Api {
         }
     }
 
+    /// The answer that the first request of this key was given, when this is a repeat of one that changed nothing in the
+    /// ledger: asked before anything is looked at, as all of it may be different by now.
+    ///
+    /// # Errors
+    /// 409 when the first one had another body; 503 when it can't be known.
+    pub(crate) async fn answer_of_first(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
+        if !once.is_keyed {
+            return Ok(None);
+        }
+        self.first_answer(once).await
+    }
+
+    /// Keeps the answer to what was done without the ledger, for its repeats. When nobody takes it the answer stands all the
+    /// same: it is done.
+    pub(crate) async fn note(&self, once: &Once, answer: Answer) -> Answer {
+        let sealed = once.is_keyed.then(|| once.seal(&self.keyring, &answer)).flatten();
+        if let Some(sealed) = sealed
+            && let Err(error) = self.writer.note(&once.request_id, sealed).await
+        {
+            tracing::warn!(%error, "an answer isn't kept: a repeat of its request may be taken for another one");
+        }
+        answer
+    }
+
     /// Goes through the tries as the first request did.
     async fn first_answer(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
         for nth in 0..TRIES {

@@ -6,7 +6,7 @@ use crate::{
     answer::Answer,
     auth::Operator,
     body::Json,
-    error::ApiError,
+    error::{ApiError, Code},
     once::{Once, Tried},
     page::Page,
     path::Id,
@@ -32,6 +32,9 @@ const MAX_DESCRIPTION_CHARS: usize = 1024;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct WantedEventType {
+    /// That of the path, when it is there.
+    #[serde(default, rename = "type")]
+    name: Option<String>,
     /// `stable`: an event that breaks the schema is refused; `beta`: it is counted and delivered.
     stability: String,
     /// What a key needs to receive it; null: nothing.
@@ -114,6 +117,12 @@ impl WantedEventType {
     /// 400 unless the type can be used.
     fn read(self, name: String, now_ms: i64) -> Result<EventType, ApiError> {
         let wrong = |path: &str, message: String| Err(ApiError::invalid(path, message));
+        if self.name.is_some_and(|type_in_body| type_in_body != name) {
+            return wrong(
+                "type",
+                format!("the path says `{name}`; leave it out, or send the same"),
+            );
+        }
         if self.description.chars().count() > MAX_DESCRIPTION_CHARS {
             return wrong(
                 "description",
@@ -192,9 +201,12 @@ pub(crate) async fn put(
         };
         let answer = answer(status, &wanted, version + 1);
         let entity = Entity::from(wanted.clone());
-        match api.put(&Once::unkeyed(), nth, entity, version, answer).await? {
-            Tried::Answered(answer) => return Ok(answer),
-            Tried::Conflict => view = api.fresh().await?,
+        match api.put(&Once::unkeyed(), nth, entity, version, answer).await {
+            Ok(Tried::Answered(answer)) => return Ok(answer),
+            Ok(Tried::Conflict) => view = api.fresh().await?,
+            // Another one has added it meanwhile, or removed it.
+            Err(error) if matches!(error.code, Code::Conflict | Code::NotFound) => view = api.fresh().await?,
+            Err(error) => return Err(error),
         }
     }
     Err(changed_all_the_time())

@@ -9,6 +9,8 @@ use crate::{
     body::{OptionalJson, present},
     endpoints,
     error::ApiError,
+    once::{IdempotencyKey, Once},
+    openapi::{EndpointInPath, IdempotencyHeader},
     path::Id,
     state::Api,
 };
@@ -83,7 +85,7 @@ pub(crate) struct TestResult {
     path = "/webhooks/v1/endpoints/{id}/test",
     tag = "Endpoints",
     operation_id = "testEndpoint",
-    params(crate::openapi::EndpointInPath),
+    params(EndpointInPath, IdempotencyHeader),
     request_body = Option<TestSend>,
     responses((status = 200, description = "What the receiver made of it, also when it failed.", body = TestResult))
 )]
@@ -91,8 +93,14 @@ pub(crate) async fn test(
     State(api): State<Api>,
     Manager(caller): Manager,
     Id(id): Id,
+    key: IdempotencyKey,
     body: OptionalJson<TestSend>,
 ) -> Result<Answer, ApiError> {
+    let route = format!("POST /webhooks/v1/endpoints/{id}/test");
+    let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
+    if let Some(answer) = api.answer_of_first(&once).await? {
+        return Ok(answer);
+    }
     let endpoint = endpoints::find(&caller.view, &caller.tenant, &id)?;
     caller.require_scopes_of(endpoint)?;
     let event = event(&api, &caller, &endpoint.id, body.value)?;
@@ -111,7 +119,7 @@ pub(crate) async fn test(
         }),
         webhook_id: delivery_id,
     };
-    Ok(Answer::json(StatusCode::OK, &shown))
+    Ok(api.note(&once, Answer::json(StatusCode::OK, &shown)).await)
 }
 
 /// # Errors

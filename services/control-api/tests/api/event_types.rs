@@ -31,6 +31,15 @@ async fn a_tenant_sees_the_types_of_its_catalogs_and_the_operators() -> Result<(
     wanted["type"] = json!("billing.invoice.paid");
     (wanted["resource"], wanted["catalog"]) = (json!(null), json!(null));
     assert_eq!(paid, Some(&wanted));
+    // As it is listed it may be put back.
+    world
+        .operator()
+        .send("PUT", path, Some(wanted.to_string()))
+        .await?
+        .expect(200);
+    wanted["type"] = json!("billing.invoice.sent");
+    let refused = world.operator().send("PUT", path, Some(wanted.to_string())).await?;
+    refused.expect_error(400, "INVALID_REQUEST");
     let ingest = types
         .iter()
         .find(|of| of["type"] == "vault.ingest.completed")

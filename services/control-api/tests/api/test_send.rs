@@ -130,6 +130,27 @@ async fn a_test_is_signed_and_shaped_as_a_delivery_is() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_test_is_sent_once_and_answered_the_same_by_another_replica() -> Result<()> {
+    let world = world().await?;
+    let second = world.another().await?;
+    let (receiver, url) = Receiver::start(StatusCode::OK).await?;
+    let (path, _) = make(&world, &json!({"url": url, "eventTypeFilters": ["*"]})).await?;
+    let (path, body) = (format!("{path}/test"), json!({"payload": 1}));
+    let keyed = world.client.with("idempotency-key", "test-1");
+    let first = keyed.post(&path, &body).await?;
+    first.expect(200);
+    let again = keyed.at(second.address).post(&path, &body).await?;
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    let other = keyed.post(&path, &json!({"payload": 2})).await?;
+    other.expect_error(409, "CONFLICT");
+    assert_eq!(receiver.hits.lock().len(), 1);
+    world.client.post(&path, &body).await?.expect(200);
+    assert_eq!(receiver.hits.lock().len(), 2, "without a key it is another test");
+    second.stop().await?;
+    world.replica.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_payload_travels_byte_for_byte_whatever_the_endpoints_status() -> Result<()> {
     let world = world().await?;
     let mut tenant = world.tenant.clone();

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// Rows that are looked at together.
 const ROWS: i64 = 500;
+/// To tell the ledger something while others do.
+const TRIES: usize = 5;
 /// How often the ledger is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -65,7 +67,7 @@ impl<'a> Running<'a> {
         tracing::info!(job = self.job.id, endpoint = self.state.endpoint_id, only = ?self.state.only, "a job begins or goes on");
         let ended = match self.go().await? {
             Ok(()) => self.end("done", None).await,
-            Err(Ended::Elsewhere) => Ok(()),
+            Err(Ended::Elsewhere) => self.leave().await,
             Err(Ended::Failed(why)) => self.end("failed", Some(why)).await,
         };
         tracing::info!(
@@ -199,23 +201,38 @@ impl<'a> Running<'a> {
         self.tell().await
     }
 
+    /// When somebody has cancelled it, what was sent since the ledger was last told is added.
+    async fn leave(&mut self) -> Result<(), Error> {
+        let view = self.office.ledger.view();
+        match view.job(&self.job.id) {
+            Some(job) if job.status != "running" => self.tell().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Tells the ledger how far it is. When somebody has cancelled it meanwhile, that stays.
     async fn tell(&mut self) -> Result<(), Error> {
         self.told_at = Instant::now();
         self.job.state = self.state.to_state();
-        self.job.updated_at_ms = now_ms();
-        match self
-            .office
-            .writer
-            .put(Entity::from(self.job.clone()), Some(self.version))
-            .await
-        {
-            Ok(version) => self.version = version,
-            Err(WriteError::Conflict { .. }) => {
-                self.office.ledger.barrier().await?;
-                "cancelled".clone_into(&mut self.job.status);
+        for _ in 0..TRIES {
+            self.job.updated_at_ms = now_ms();
+            let told = Entity::from(self.job.clone());
+            match self.office.writer.put(told, Some(self.version)).await {
+                Ok(version) => {
+                    self.version = version;
+                    return Ok(());
+                }
+                Err(WriteError::Conflict { .. }) => {
+                    let view = self.office.ledger.barrier().await?;
+                    // While it runs, it is a successor's that has told something.
+                    let Some(job) = view.job(&self.job.id).filter(|job| job.status != "running") else {
+                        break;
+                    };
+                    self.version = job.version;
+                    self.job.status.clone_from(&job.status);
+                }
+                Err(error) => return Err(unwritten(error)),
             }
-            Err(error) => return Err(unwritten(error)),
         }
         Ok(())
     }

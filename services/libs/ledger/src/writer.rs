@@ -106,6 +106,16 @@ impl Writer {
         self.conclude(outcome).await.map(Some)
     }
 
+    /// Remembers the answer to a request that changed nothing in the ledger, as [`Writer::put_with_answer`] does with those
+    /// that do. Returns what is remembered: the first answer under this id.
+    ///
+    /// # Errors
+    /// When it isn't known whether it is remembered.
+    pub async fn note(&self, request_id: &str, answer: Vec<u8>) -> Result<Option<Vec<u8>>, WriteError> {
+        let note = recall::note(request_id, answer, runtime::clock::now_ms());
+        Ok(self.outcome(&note).await?.answer)
+    }
+
     /// Removes an entity. An endpoint isn't removed but put with status `deleted`.
     pub async fn remove(&self, kind: Kind, id: &str, expected_version: Option<i64>) -> Result<(), WriteError> {
         self.remove_with_request_id(&new_request_id(), kind, id, expected_version)
@@ -189,7 +199,7 @@ impl Writer {
             seen.map_err(WriteError::Unseen)?;
         }
         let result = match outcome.code.as_deref() {
-            _ if outcome.accepted => Ok(outcome.version),
+            _ if outcome.accepted || recall::is_noted(&outcome) => Ok(outcome.version),
             Some("conflict") => Err(WriteError::Conflict {
                 actual: outcome.version,
             }),

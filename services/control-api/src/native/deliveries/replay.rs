@@ -57,12 +57,18 @@ pub(crate) async fn replay(
 ) -> Result<Answer, ApiError> {
     let history = api.history()?;
     let turn = history.replayer.turn(&id).await;
+    let route = format!("POST /webhooks/v1/deliveries/{id}/replay");
+    let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
+    if let Some(answer) = api.answer_of_first(&once).await? {
+        return Ok(answer);
+    }
     let delivery = find(history, &caller, &id).await?;
     require_scopes(&api, &caller, &delivery)?;
-    let by = by(&caller, key, &id, body.sha256);
-    if delivery.replay.as_ref().is_some_and(|replay| replay.by == by) && by != caller.by {
-        // The same request again.
-        return Ok(accepted(&delivery));
+    let by = by(&caller, &once);
+    let is_last = |replay: &history_store::Replay| replay.by == by;
+    if once.is_keyed() && delivery.replay.as_ref().is_some_and(is_last) {
+        // It was sent, and its answer not kept: whoever sent it died in between.
+        return Ok(api.note(&once, accepted(&delivery)).await);
     }
     let endpoint = may_be_replayed(&caller, &delivery)?;
     let mut event = event_of(history, &caller, &delivery).await?;
@@ -76,7 +82,7 @@ pub(crate) async fn replay(
         by: &by,
     };
     let replayed = history.replayer.replay(&turn, &delivery, &wanted).await?;
-    Ok(accepted(&replayed))
+    Ok(api.note(&once, accepted(&replayed)).await)
 }
 
 fn accepted(delivery: &Delivery) -> Answer {
@@ -87,13 +93,12 @@ fn accepted(delivery: &Delivery) -> Answer {
 }
 
 /// Who asks. With an `Idempotency-Key` the request too, so that its repeat is told from another one.
-fn by(caller: &ForTenant, key: IdempotencyKey, delivery_id: &str, body: [u8; 32]) -> String {
-    if key.text().is_none() {
-        return caller.by.clone();
+fn by(caller: &ForTenant, once: &Once) -> String {
+    if once.is_keyed() {
+        format!("{} {}", caller.by, once.fingerprint())
+    } else {
+        caller.by.clone()
     }
-    let route = format!("POST /webhooks/v1/deliveries/{delivery_id}/replay");
-    let once = Once::new(key, &caller.repeats_within(), &route, body);
-    format!("{} {}", caller.by, once.fingerprint())
 }
 
 fn may_be_replayed(caller: &ForTenant, delivery: &Delivery) -> Result<Arc<Endpoint>, ApiError> {

@@ -149,6 +149,7 @@ pub(crate) async fn rotate_secret(
     let route = format!("POST /webhooks/v1/endpoints/{id}/rotate_secret");
     let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
     let now_ms = now_ms();
+    let figures = api.figures(&[id.as_str()]).await;
     let previous_expires_at_ms = (keep_sec > 0).then_some(now_ms + keep_sec * 1000);
     api.change_endpoint(
         &caller,
@@ -167,7 +168,7 @@ pub(crate) async fn rotate_secret(
         },
         |endpoint, version| {
             let shown = EndpointWithSecret {
-                endpoint: EndpointShown::new(&api, endpoint, version, now_ms)?,
+                endpoint: EndpointShown::new(&api, endpoint, version, now_ms)?.with(figures.get(&id)),
                 signing_secret: secret.clone(),
             };
             Ok(Answer::json(StatusCode::OK, &shown).at_version(version))

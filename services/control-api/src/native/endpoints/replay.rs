@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Answer,
-    auth::Manager,
+    auth::{ForTenant, Manager},
     body::{OptionalJson, present},
     endpoints,
     error::ApiError,
@@ -87,13 +87,26 @@ pub(crate) async fn replay(
     body: OptionalJson<ReplayEndpoint>,
 ) -> Result<Answer, ApiError> {
     api.history()?;
-    let endpoint = endpoints::find(&caller.view, &caller.tenant, &id)?;
+    let route = format!("POST /webhooks/v1/endpoints/{id}/replay");
+    let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
+    let result = begin(&api, &caller, &id, &once, body.value).await;
+    api.as_first_answered(&once, result).await
+}
+
+async fn begin(
+    api: &Api,
+    caller: &ForTenant,
+    id: &str,
+    once: &Once,
+    wanted: ReplayEndpoint,
+) -> Result<Answer, ApiError> {
+    let endpoint = endpoints::find(&caller.view, &caller.tenant, id)?;
     caller.require_scopes_of(endpoint)?;
     let now_ms = now_ms();
-    let state = read(body.value, &endpoint.id, now_ms)?;
+    let state = read(wanted, &endpoint.id, now_ms)?;
     // Counting sends nothing.
     if !state.dry_run {
-        receiver(&caller.view, &caller.tenant.id, &id)
+        receiver(&caller.view, &caller.tenant.id, id)
             .map_err(|obstacle| ApiError::conflict(format!("the endpoint {obstacle}")))?;
     }
     let job = Job {
@@ -107,11 +120,9 @@ pub(crate) async fn replay(
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     };
-    let route = format!("POST /webhooks/v1/endpoints/{id}/replay");
-    let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
     let shown = JobShown::new(&job);
     let answer = Answer::json(StatusCode::ACCEPTED, &JobAnswer { job: shown });
-    match api.put(&once, 0, Entity::from(job), 0, answer).await? {
+    match api.put(once, 0, Entity::from(job), 0, answer).await? {
         Tried::Answered(answer) => Ok(answer),
         Tried::Conflict => Err(ApiError::conflict("a job of this id exists already")),
     }

@@ -7,6 +7,7 @@ use crate::{
     native::deliveries::{read::require_scope_of_type, shown::DeliveryShown},
     openapi::EventInPath,
     path::Id,
+    query::parse_time,
     state::Api,
 };
 use axum::extract::State;
@@ -29,7 +30,7 @@ const MOST_DELIVERIES: usize = 10_000;
 pub(crate) struct EventShown {
     id: String,
     r#type: String,
-    /// As its producer says; null once the event is past its retention
+    /// As its producer says, in UTC; null once the event is past its retention
     occurred_at: Option<String>,
     /// When it was matched with endpoints; null while it was rejected alone
     matched_at: Option<String>,
@@ -130,7 +131,7 @@ pub(crate) async fn get(
         event: EventShown {
             id: known.id,
             r#type: known.event_type,
-            occurred_at: event.as_ref().map(|event| event.occurred_at.clone()),
+            occurred_at: event.as_ref().map(|event| in_utc(&event.occurred_at)),
             matched_at: Some(rfc3339(known.matched_at_ms)),
             rejected: None,
             source: event.as_ref().map(|event| SourceShown {
@@ -142,6 +143,11 @@ pub(crate) async fn get(
         },
     };
     Ok(Answer::json(StatusCode::OK, &shown))
+}
+
+/// The API's way of writing times; what is sent keeps the producer's.
+fn in_utc(time: &str) -> String {
+    parse_time(time).map_or_else(|_| time.to_owned(), rfc3339)
 }
 
 impl EventAnswer {

@@ -1,6 +1,6 @@
 //! Decides one wanted change against the ledger as it is: pure, so that a batch can be decided again.
 
-use super::notice::Notice;
+use super::{notice::Notice, recall};
 use crate::{
     Change, Entity, Kind, View,
     entities::{deleted_marker, is_deleted},
@@ -51,6 +51,9 @@ pub(super) struct Accepted {
 
 /// Accepts a request and includes it in `view`, or refuses it and changes nothing.
 pub(super) fn decide(view: &mut View, request: &LedgerRequest, about: &Circumstances) -> Result<Accepted, Refusal> {
+    if let Some(noted) = recall::noted(request) {
+        return Err(noted);
+    }
     let kind = Kind::parse(&request.kind).map_err(|e| Refusal::invalid(e.to_string()))?;
     rules::check_id(&request.id)?;
     let has = view.version(kind, &request.id);

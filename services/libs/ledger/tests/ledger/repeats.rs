@@ -104,10 +104,15 @@ async fn what_was_decided_is_recalled_and_asking_leaves_nothing_behind() {
     assert_eq!(put(7, b"second").await, Some(1), "a repeat, not another change");
     let refused = writer.put_with_answer("refused", tenant("two").into(), Some(7), Some(b"no".to_vec()));
     assert!(refused.await.expect("it is decided").result.is_err());
+    for answer in [b"yes", b"nay"] {
+        let noted = writer.note("noted", answer.to_vec()).await.expect("the clerk answers");
+        assert_eq!(noted, Some(b"yes".to_vec()), "the first answer stands");
+    }
     first.kill();
     let _second = Process::clerk(&connection, None);
     assert_eq!(recall("asked").await, answered, "the next clerk knows it");
     assert_eq!(recall("refused").await, Some((None, Some(b"no".to_vec()))));
+    assert_eq!(recall("noted").await, Some((Some(0), Some(b"yes".to_vec()))));
     assert_eq!(recall("never").await, None);
 }
 

@@ -8,7 +8,7 @@ mod jobs;
 #[path = "history/rebuilding.rs"]
 mod rebuilding;
 
-use std::time::Duration;
+use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use acceptance::{Stage, TYPE};
 use asking::Asking;
@@ -91,6 +91,11 @@ async fn what_became_of_each_delivery_is_told_and_why_others_have_none() {
     // Why not.
     let event = asking.json(&["event", "show", &ids[1]]).await;
     assert_eq!(event["matched"].as_array().map(Vec::len), Some(3));
+    let occurred_at = event["event"]["occurredAt"].as_str().expect("a time");
+    assert!(
+        occurred_at.len() == "2026-11-21T10:00:00.000Z".len() && occurred_at.ends_with('Z'),
+        "{occurred_at}"
+    );
     let not = event["notMatched"].as_array().expect("a list");
     assert_eq!(
         (not.len(), &not[0]["endpointId"], &not[0]["reason"]),
@@ -150,6 +155,7 @@ async fn once_more(
     let sent = good.hook.requests();
     let last = sent.last().expect("a request");
     assert!(last.replay && last.delivery_id == id_of(&delivered), "{last:?}");
+    under_a_key(asking, &delivered).await;
 
     broken.hook.behave(Behaviour::always(Answer::status(200)));
     let dead = asking
@@ -191,6 +197,12 @@ async fn once_more(
     );
 
     let endpoint = asking.json(&["endpoint", "get", &good.id]).await["endpoint"].take();
+    let (_, rotated) = asking
+        .post(&format!("/endpoints/{}/rotate_secret", good.id), "rotate", &json!({}))
+        .await;
+    for field in ["stats", "lastSuccessAt", "lastFailureAt"] {
+        assert_eq!(rotated["endpoint"][field], endpoint[field], "{field}");
+    }
     assert_eq!(
         (&endpoint["stats"]["delivered"], &endpoint["stats"]["failed"]),
         (&json!(3), &json!(0))
@@ -199,6 +211,71 @@ async fn once_more(
         endpoint["lastSuccessAt"].is_string() && endpoint["stats"]["p95Ms"].is_number(),
         "{endpoint}"
     );
+}
+
+/// A replay with an `Idempotency-Key` is made once and answered the same, also when others were made in between.
+async fn under_a_key(asking: &Asking<'_>, delivered: &Value) {
+    let path = format!("/deliveries/{}/replay", id_of(delivered));
+    let first = asking.post(&path, "once", &json!({})).await;
+    assert_eq!((first.0, &first.1["delivery"]["status"]), (202, &json!("pending")));
+    asking.becomes(id_of(delivered), "delivered", 3).await;
+    assert_eq!(asking.post(&path, "once", &json!({})).await, first);
+    let (status, error) = asking.post(&path, "once", &json!({"payload": {"vaultId": "v"}})).await;
+    assert_eq!((status, &error["error"]["code"]), (409, &json!("CONFLICT")), "{error}");
+    asking.json(&["delivery", "replay", id_of(delivered)]).await;
+    asking.becomes(id_of(delivered), "delivered", 4).await;
+    assert_eq!(asking.post(&path, "once", &json!({})).await, first);
+    asking.becomes(id_of(delivered), "delivered", 4).await;
+}
+
+#[tokio::test]
+async fn a_keyed_replay_whose_process_dies_is_made_once() {
+    let options = Options::new("keyed").set("kafka.instance_id", "only");
+    let mut stage = Stage::set_with(options, &ROLES).await.expect("an installation");
+    let rest = stage.installation.serve("rest", &["fanout", "dispatcher"]).await;
+    let rest = rest.expect("ready");
+    let door = stage.door("door", |_| ()).await.expect("an endpoint");
+    let ids = stage.publish(1).await.expect("published");
+    stage.arrive(&ids, &[&door]).await.expect("it arrives");
+    let key = stage.direct.key(&stage.tenant, &harness::ALL_SCOPES).await;
+    let key = key.expect("a key");
+    let delivery = {
+        let asking = Asking::with(&stage, &key);
+        let event = asking.json_soon(&["event", "show", &ids[0]]).await;
+        id_of(&event["matched"][0]).to_owned()
+    };
+    Asking::with(&stage, &key).becomes(&delivery, "delivered", 1).await;
+    let path = format!("/deliveries/{delivery}/replay");
+    stage.api.terminate().await.expect("ends in order");
+    let mut attempts = 1;
+    for point in chaos::crash_points::REPLAY {
+        let crash = stage.api.restart(&[("HOOKLINE_CRASH_AT", point)]).await;
+        crash.expect("it starts again");
+        stage.api.ready().await.expect("ready");
+        let cut = Asking::with(&stage, &key).try_post(&path, point, &json!({})).await;
+        assert!(cut.is_err(), "at {point}: {cut:?}");
+        let status = stage.api.end().await.expect("it ends");
+        assert_eq!(status.signal(), Some(9), "at {point}: {status}");
+
+        stage.api.restart(&[]).await.expect("it starts again");
+        stage.api.ready().await.expect("ready");
+        let asking = Asking::with(&stage, &key);
+        let answers = async || asking.post(&path, point, &json!({})).await;
+        until("the repeat is answered", PATIENCE, async || match answers().await {
+            (202, _) => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await
+        .expect("it is accepted");
+        attempts += 1;
+        asking.becomes(&delivery, "delivered", attempts).await;
+        assert_eq!(answers().await, answers().await, "at {point}");
+        stage.api.terminate().await.expect("ends in order");
+    }
+    assert_eq!(door.hook.requests().len() as u64, attempts, "each was sent once");
+    stage.api.restart(&[]).await.expect("it starts again");
+    stage.api.ready().await.expect("ready");
+    stage.strike(vec![rest]).await.expect("ends in order");
 }
 
 /// Invariant 6: of another tenant nothing is there; and a key without an endpoint's scopes reads no payload of it.

@@ -18,9 +18,13 @@ impl<'s> Asking<'s> {
     }
 
     pub(super) async fn of(stage: &'s Stage, tenant: &str, scopes: &[&str]) -> Self {
+        Self::with(stage, &stage.direct.key(tenant, scopes).await.expect("a key"))
+    }
+
+    pub(super) fn with(stage: &'s Stage, key: &str) -> Self {
         Self {
             url: stage.api.api_url(),
-            key: stage.direct.key(tenant, scopes).await.expect("a key"),
+            key: key.to_owned(),
             stage,
         }
     }
@@ -61,6 +65,32 @@ impl<'s> Asking<'s> {
         .await
         .expect("it isn't refused");
         shown
+    }
+
+    /// Over the API itself, with an `Idempotency-Key`.
+    pub(super) async fn post(&self, path: &str, idempotency_key: &str, body: &Value) -> (u16, Value) {
+        let posted = self.try_post(path, idempotency_key, body).await;
+        posted.expect("it answers")
+    }
+
+    /// An error when the process died before it answered.
+    pub(super) async fn try_post(
+        &self,
+        path: &str,
+        idempotency_key: &str,
+        body: &Value,
+    ) -> reqwest::Result<(u16, Value)> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let answer = http
+            .post(format!("{}/webhooks/v1{path}", self.url))
+            .bearer_auth(&self.key)
+            .header("idempotency-key", idempotency_key)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        Ok((status, serde_json::from_str(&text).expect("JSON")))
     }
 
     /// `delivery list` with these flags.
