@@ -64,7 +64,8 @@ pub enum Command {
     Listen(listen::Listen),
     /// Check brokers, topics, access, secrets, clocks and egress policy, and say what to do
     ///
-    /// One line a check: ok, warn or fail, its name, and what to do; exit status 1 when one fails. It changes nothing.
+    /// A line for all that was found: ok, warn, fail or skip, the check's name, and what to do; exit status 1 when one
+    /// fails. It changes no setting, and leaves nothing behind.
     Doctor(doctor::Doctor),
     /// Print completions for a shell
     ///

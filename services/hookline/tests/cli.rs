@@ -58,6 +58,10 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (vec!["dlq", "purge"], "--all"),
         (vec!["dlq", "list", "--since", "yesterday"], "--since"),
+        (
+            vec!["delivery", "replay", "dlv_1", "--payload", "{"],
+            "--payload is no JSON",
+        ),
         (vec!["dlq", "list", "--reason", "bored"], "rejected_by_receiver"),
         (
             vec![
@@ -570,7 +574,7 @@ fn dead_letters_are_listed_shown_exported_replayed_and_purged() {
     assert_eq!(listed.lines().count(), 3, "{listed}");
     let id = "dlv_00000000000000000000000001";
     let shown = hookline.ok(&["dlq", "show", id]);
-    assert!(shown.contains("404") && shown.contains(r#"{"n":1}"#), "{shown}");
+    assert!(shown.contains("404") && shown.contains(r#"{"number": 1}"#), "{shown}");
     let gone = hookline.run(&["dlq", "show", "dlv_nothing"]);
     assert!(
         gone.status == 1 && gone.stderr.contains("not among the dead letters"),
@@ -596,6 +600,10 @@ fn dead_letters_are_listed_shown_exported_replayed_and_purged() {
         "1 dead letters replayed\n"
     );
     assert_eq!(hookline.count("returns"), 1);
+    assert_eq!(
+        hookline.ok(&["dlq", "purge", "--dry-run"]),
+        "2 dead letters would be purged\n"
+    );
     let purged = hookline.json(&["dlq", "purge", "--tenant", "org_acme", "--output", "json"]);
     assert_eq!((&purged["done"], &purged["dryRun"]), (&2.into(), &false.into()));
     assert_eq!(

@@ -5,9 +5,10 @@ mod shown;
 use super::TenantFlag;
 use crate::api::{self, As};
 use crate::config::Config;
+use crate::failure::Usage;
 use crate::output::{self, OutputFlag};
 use crate::when;
-use anyhow::Context as _;
+
 use api_client::{Client, DeliveriesWanted};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -119,7 +120,10 @@ async fn show_delivery(show: &Show, config: &Config) -> anyhow::Result<()> {
 async fn replay_delivery(replay: &Replay, config: &Config) -> anyhow::Result<()> {
     let payload: Option<Value> = match &replay.payload {
         None => None,
-        Some(text) => Some(serde_json::from_str(text).context("--payload is no JSON")?),
+        Some(text) => {
+            let payload = serde_json::from_str(text);
+            Some(payload.map_err(|error| Usage::error(format!("--payload is no JSON: {error}")))?)
+        }
     };
     let client = client(config, &replay.tenant)?;
     let delivery = client.replay_delivery(&replay.id, payload.as_ref()).await?;

@@ -90,7 +90,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
         Command::Export { file, filter } => export(&connection, file, &filter.filter()?).await,
         Command::Replay(sweep) => sweep.run(&connection, Action::Replay).await,
         Command::Purge { sweep, all } => {
-            if sweep.filter.is_empty() && !all {
+            if sweep.filter.is_empty() && !all && !sweep.dry_run {
                 return Err(Usage::error(
                     "no filter was given, so this would remove every dead letter; add a filter, or --all if that is meant",
                 ));

@@ -3,10 +3,10 @@
 use super::TenantFlag;
 use crate::api::{self, As};
 use crate::config::Config;
-use crate::failure::AlreadySaid;
 use crate::output::{self, OutputFlag};
 use crate::progress::Progress;
 use crate::when;
+use anyhow::bail;
 use api_client::{Client, Job, ReplayWanted};
 use clap::Subcommand;
 use serde_json::json;
@@ -122,10 +122,13 @@ async fn wait(client: &Client, mut job: Job) -> anyhow::Result<Job> {
 
 fn conclude(output: &OutputFlag, job: &Job) -> anyhow::Result<()> {
     show(output, job)?;
-    match job.status.as_str() {
-        "failed" => Err(AlreadySaid.into()),
-        _ => Ok(()),
+    if job.status == "failed" {
+        bail!(
+            "{} has failed; what it sent stays sent, and the same replay can be started again",
+            job.id
+        );
     }
+    Ok(())
 }
 
 fn show(output: &OutputFlag, job: &Job) -> anyhow::Result<()> {

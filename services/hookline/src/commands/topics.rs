@@ -1,8 +1,8 @@
 //! `hookline topics`: creates or verifies every topic of the installation and its settings.
 
 use crate::config::Config;
-use crate::failure::AlreadySaid;
 use crate::{connect, output};
+use anyhow::bail;
 use clap::Subcommand;
 use kafka_log::Admin;
 use kafka_log::topics::{self, Applied, Finding, Severity, TopicSpec};
@@ -89,11 +89,10 @@ async fn apply_and_say(admin: &Admin, config: &Config) -> anyhow::Result<()> {
     for change in &applied {
         output::line(describe(change))?;
     }
-    if applied
-        .iter()
-        .any(|change| matches!(change, Applied::WrongPartitions(..)))
-    {
-        return Err(AlreadySaid.into());
+    let is_wrong = |change: &&Applied| matches!(change, Applied::WrongPartitions(..));
+    let wrong = applied.iter().filter(is_wrong).count();
+    if wrong > 0 {
+        bail!("{wrong} topics have another number of partitions than they should; what to do is said with each");
     }
     if applied.is_empty() {
         output::line("all topics are as they should be")?;
@@ -116,8 +115,10 @@ async fn check_and_say(admin: &Admin, config: &Config) -> anyhow::Result<()> {
         };
         output::line(format!("{severity}: topic {topic} {message}"))?;
     }
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(AlreadySaid.into());
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let errors = findings.iter().filter(is_error).count();
+    if errors > 0 {
+        bail!("{errors} errors, which can lose events or deliveries; `hookline topics apply` mends what can be mended");
     }
     if findings.is_empty() {
         output::line("all topics are as they should be")?;

@@ -125,6 +125,7 @@ pub async fn access(report: &mut Report, connection: &Connection, config: &Confi
         (names.dispatcher_group(), names.lanes()),
         (names.scheduler_group(), names.retry(1)),
         (names.clerk_group(), names.ledger_requests()),
+        (names.history_group(), names.log()),
     ];
     let described = async {
         let watermarks = Watermarks::new(connection)?;

@@ -4,9 +4,9 @@ use super::shown;
 use super::{Create, List, One, RotateSecret, Test, Update, Which};
 use crate::api::{self, As};
 use crate::config::Config;
-use crate::failure::{AlreadySaid, Usage};
+use crate::failure::Usage;
 use crate::output::{self, Row};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use api_client::{Client, Endpoint, EndpointFields, RateLimit, ResourceScopes, Rotation, TestRequest, TestResult};
 use endpoint_settings::{Settings, Status};
 use serde_json::{Value, json};
@@ -78,7 +78,10 @@ pub async fn test(test: &Test, config: &Config) -> anyhow::Result<()> {
     };
     let result = client(config, &test.tenant)?.test_endpoint(&test.id, &request).await?;
     output::one(test.output.output, &result, &told(&result))?;
-    if result.ok { Ok(()) } else { Err(AlreadySaid.into()) }
+    if !result.ok {
+        bail!("the endpoint did not take the test event; once it is mended, test it again");
+    }
+    Ok(())
 }
 
 fn payload(test: &Test) -> anyhow::Result<Option<Value>> {
