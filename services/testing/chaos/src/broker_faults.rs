@@ -10,11 +10,12 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::weather::Weather;
+
 const QUIET_MS: std::ops::Range<u64> = 5_000..12_000;
 const AWAY_MS: std::ops::Range<u64> = 2_000..8_000;
 /// For how long all are away in a run that has the time for it.
 const ALL_AWAY: Duration = Duration::from_secs(60);
-const LONG_STORM: Duration = Duration::from_secs(600);
 
 /// How often brokers were away.
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,11 +45,11 @@ pub(crate) async fn start_cluster() -> anyhow::Result<Arc<Cluster>> {
     Ok(Arc::new(cluster.await?.context("cannot start three brokers")?))
 }
 
-/// Until the storm, which lasts for `length`, is over. All brokers run when it returns.
+/// Until the storm is over. All brokers run when it returns.
 pub(crate) async fn run(
     cluster: Arc<Cluster>,
     mut storm: watch::Receiver<bool>,
-    length: Duration,
+    weather: Weather,
     seed: u64,
 ) -> anyhow::Result<Outages> {
     let mut random = StdRng::seed_from_u64(seed);
@@ -56,12 +57,17 @@ pub(crate) async fn run(
     loop {
         let quiet = Duration::from_millis(random.random_range(QUIET_MS));
         let over = async { storm.wait_for(|is_storm| !is_storm).await.map(drop) };
-        if tokio::time::timeout(quiet, over).await.is_ok() {
-            return Ok(outages);
+        let next = async {
+            tokio::time::sleep(quiet).await;
+            weather.until_it_blows().await;
+        };
+        tokio::select! {
+            _ = over => return Ok(outages),
+            () = next => {}
         }
         let all = cluster.node_ids();
         let mut away = Duration::from_millis(random.random_range(AWAY_MS));
-        let is_long = length >= LONG_STORM;
+        let is_long = weather.is_long();
         // The second outage is of all, so that short runs have it too; a long one has come into its stride first.
         let before = if is_long { 10 } else { 1 };
         let nodes = if outages.one == before && outages.all == 0 {

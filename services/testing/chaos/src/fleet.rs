@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::crash_points;
 use crate::faults::{Fault, Faults};
+use crate::weather::Weather;
 
 const BEAT: Duration = Duration::from_millis(50);
 /// How long a process that is to die at its crash point is left alone.
@@ -137,12 +138,17 @@ impl Fleet {
         })
     }
 
-    /// Does harm while `storm` is true, and starts again what is dead until `stop`.
-    pub(crate) async fn run(mut self, storm: watch::Receiver<bool>, stop: CancellationToken) -> anyhow::Result<Toll> {
+    /// Does harm while `storm` is true and it blows, and starts again what is dead until `stop`.
+    pub(crate) async fn run(
+        mut self,
+        storm: watch::Receiver<bool>,
+        weather: Weather,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Toll> {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(beats.tick()).await.is_some() {
-            let is_storm = *storm.borrow();
+            let is_storm = *storm.borrow() && weather.blows();
             self.tend(is_storm).await?;
             if is_storm && Instant::now() >= self.next_fault_at {
                 self.harm_one().await?;

@@ -22,6 +22,7 @@ mod run;
 mod specials;
 mod traffic;
 mod verdict;
+mod weather;
 
 pub use faults::Faults;
 pub use run::{Options, run};

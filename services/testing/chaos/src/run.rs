@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use harness::{Direct, Installation, until};
+use anyhow::{Context, bail};
+use harness::{Direct, Installation};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::recovery;
 use crate::repeats::Repeats;
 use crate::traffic::{self, Expected, Published};
 use crate::verdict::{self, Summary};
+use crate::weather::Weather;
 
 /// Deliveries a second, when nobody says how long to publish.
 const DELIVERIES_PER_SEC: usize = 150;
@@ -31,6 +32,7 @@ const LONGEST_PAUSED: Duration = Duration::from_secs(60);
 const LONGEST_DOWN: Duration = Duration::from_secs(20);
 /// Who fails for longer than that is disabled.
 const DISABLED_AFTER_SEC: &str = "35";
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run is like.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ pub struct Options {
     pub endpoints: usize,
     /// How long it publishes and kills; left out: by the number of deliveries.
     pub storm: Option<Duration>,
-    /// How long after that everything may take to arrive.
+    /// For how long after that nothing may come about while something is left to.
     pub calm: Duration,
     /// `dispatcher.max_in_flight`
     pub max_in_flight: usize,
@@ -115,11 +117,12 @@ async fn play(
     let repeats = Repeats::follow(installation).await?;
     let (storm, is_storm) = watch::channel(true);
     let stop = CancellationToken::new();
+    let weather = Weather::storm(options.storm());
     let brokers = cluster.map(|cluster| {
-        let faults = broker_faults::run(cluster.clone(), is_storm.clone(), options.storm(), options.seed);
+        let faults = broker_faults::run(cluster.clone(), is_storm.clone(), weather, options.seed);
         tokio::spawn(faults)
     });
-    let fleet = tokio::spawn(fleet.run(is_storm, stop.clone()));
+    let fleet = tokio::spawn(fleet.run(is_storm, weather, stop.clone()));
     let mut published = publish_in_storm(options, installation, &direct, &mut cast, &storm, changed).await?;
     println!(
         "chaos: {} events published, no more faults; waiting for what is left",
@@ -190,10 +193,24 @@ async fn settle(
     expected: &mut Expected,
 ) -> anyhow::Result<()> {
     let come_about = async |expected: &Expected| {
-        until("everything arrives", options.calm, async || {
-            missing(installation, cast, expected).await
-        })
-        .await
+        let (mut least, mut deadline) = (None, Instant::now() + options.calm);
+        loop {
+            let said = match missing(installation, cast, expected).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(missing)) => {
+                    if least.is_none_or(|least| missing.left < least) {
+                        (least, deadline) = (Some(missing.left), Instant::now() + options.calm);
+                    }
+                    missing.said
+                }
+                // Brokers that have only just come back.
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > deadline {
+                bail!("nothing more came about within {:?}: {said}", options.calm);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     };
     come_about(expected).await?;
     recovery::run(installation, direct, cast, options.seed).await?;
@@ -245,8 +262,21 @@ async fn publish_in_storm(
     Ok(published)
 }
 
+/// Something that hasn't come about yet.
+struct Missing {
+    /// What is waited for, the last thing being 0, and how much of it.
+    left: (u8, usize),
+    said: String,
+}
+
 /// What hasn't come about yet. The log is only read when the receivers have everything.
-async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) -> Result<(), String> {
+async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) -> anyhow::Result<Option<Missing>> {
+    let of = |what, count, said| {
+        Ok(Some(Missing {
+            left: (what, count),
+            said,
+        }))
+    };
     let late: Vec<_> = expected
         .arriving
         .iter()
@@ -257,31 +287,32 @@ async fn missing(installation: &Installation, cast: &Cast, expected: &Expected) 
             let member = &cast.members[*index];
             format!("{event} for {} ({:?})", member.id, member.part)
         });
-        return Err(format!(
+        let said = format!(
             "{} of {} have not arrived: {}",
             late.len(),
             expected.arriving.len(),
             some.collect::<Vec<_>>().join(", ")
-        ));
+        );
+        return of(3, late.len(), said);
     }
-    let dead = verdict::dead_letters(installation)
-        .await
-        .map_err(|error| format!("{error:#}"))?;
+    let dead = verdict::dead_letters(installation).await?;
     let buried = expected.dying.intersection(&dead).count();
     if buried < expected.dying.len() {
-        return Err(format!("{buried} of {} are dead letters", expected.dying.len()));
+        let said = format!("{buried} of {} are dead letters", expected.dying.len());
+        return of(2, expected.dying.len() - buried, said);
     }
-    let logbook = installation.logbook().await.map_err(|error| format!("{error:#}"))?;
+    let logbook = installation.logbook().await?;
     let pending = logbook.count(harness::logbook::Outcome::Pending);
     if pending > 0 {
-        return Err(format!("the log has {pending} deliveries unresolved"));
+        return of(1, pending, format!("the log has {pending} deliveries unresolved"));
     }
-    let differing = history::differences(installation, cast, &logbook)
-        .await
-        .map_err(|error| format!("{error:#}"))?;
+    let differing = history::differences(installation, cast, &logbook).await?;
     match differing.first() {
-        None => Ok(()),
-        Some(first) => Err(format!("the history differs in {}, such as {first}", differing.len())),
+        None => Ok(None),
+        Some(first) => {
+            let said = format!("the history differs in {}, such as {first}", differing.len());
+            of(0, differing.len(), said)
+        }
     }
 }
 
