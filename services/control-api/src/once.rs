@@ -204,13 +204,20 @@ impl Api {
     /// Keeps the answer to what was done without the ledger, for its repeats. When nobody takes it the answer stands all the
     /// same: it is done.
     pub(crate) async fn note(&self, once: &Once, answer: Answer) -> Answer {
-        let sealed = once.is_keyed.then(|| once.seal(&self.keyring, &answer)).flatten();
-        if let Some(sealed) = sealed
-            && let Err(error) = self.writer.note(&once.request_id, sealed).await
-        {
-            tracing::warn!(%error, "an answer isn't kept: a repeat of its request may be taken for another one");
+        let Some(sealed) = once.is_keyed.then(|| once.seal(&self.keyring, &answer)).flatten() else {
+            return answer;
+        };
+        match self.writer.note(&once.request_id, sealed).await {
+            // That of another replica, when two have done it at once.
+            Ok(kept) => {
+                let first = kept.and_then(|kept| once.open(&self.keyring, &kept).ok());
+                first.unwrap_or(answer)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an answer isn't kept: a repeat of its request may be taken for another one");
+                answer
+            }
         }
-        answer
     }
 
     /// Goes through the tries as the first request did.

@@ -76,8 +76,18 @@ impl World {
         let writer = Writer::start(&self.connection, &ledger).await?;
         let (connection, store, stop) = (self.connection.clone(), self.store.clone(), self.stop.clone());
         let options = Options::new(Duration::from_secs(86_400));
+        // As `hookline serve` does it: what passes by itself begins anew.
         Ok(tokio::spawn(async move {
-            Service::run(&connection, options, store, ledger, writer, stop).await
+            loop {
+                let (options, store, ledger) = (options.clone(), store.clone(), ledger.clone());
+                let running = Service::run(&connection, options, store, ledger, writer.clone(), stop.clone());
+                match running.await {
+                    Err(error) if error.is_retryable() && !stop.is_cancelled() => {
+                        eprintln!("the role begins anew: {error}");
+                    }
+                    ended => return ended,
+                }
+            }
         }))
     }
 

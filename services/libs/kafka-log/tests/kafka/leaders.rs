@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const PARTITIONS: i32 = 6;
 /// Brokers take a dead one's partitions over after its session, 9 s. Until its client forgets a leader by itself it is five
 /// minutes.
-const TAKEN_OVER: Duration = Duration::from_secs(60);
+const TAKEN_OVER: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ends_are_told_by_the_next_leader_while_the_last_one_is_away() {
