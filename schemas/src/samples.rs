@@ -14,31 +14,17 @@ pub fn payload_for(event_type: &str) -> Value {
 
 /// A delivery of event `evt_{number}` before its first attempt, as fan-out makes it at the beginning of Unix time.
 pub fn delivery(number: usize, tenant: &str, endpoint_id: &str) -> Delivery {
+    let (delivery_id, event_id) = (format!("dlv_{number:026}"), format!("evt_{number}"));
+    let event_type = "vault.ingest.completed";
     Delivery {
-        delivery_id: format!("dlv_{number:026}"),
-        event_id: format!("evt_{number}"),
-        tenant: tenant.to_owned(),
-        endpoint_id: endpoint_id.to_owned(),
-        event_type: "vault.ingest.completed".to_owned(),
         body: format!("{{\"number\": {number}}}").into_bytes(),
         content_type: "application/json".to_owned(),
-        event_time_ms: 0,
-        matched_at_ms: 0,
         source: Source {
             topic: "events".to_owned(),
             partition: 0,
             offset: 7,
         },
-        generation: 0,
-        attempts_made: 0,
-        schedule_index: 0,
-        cause: "event".to_owned(),
-        due_at_ms: 0,
-        wait_since_ms: 0,
-        hops: 0,
-        last_due_at_ms: None,
-        traceparent: None,
-        attempts: Vec::new(),
+        ..Delivery::blank(delivery_id, &event_id, tenant, endpoint_id.to_owned(), event_type)
     }
 }
 

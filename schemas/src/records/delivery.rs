@@ -43,6 +43,40 @@ pub struct Delivery {
     pub attempts: Vec<AttemptSummary>,
 }
 
+impl Delivery {
+    /// Of this event for this endpoint, before its first attempt: due at once, from the beginning of its schedule. When it
+    /// happened, where it came from and what is sent isn't set yet.
+    #[must_use]
+    pub fn blank(delivery_id: String, event_id: &str, tenant: &str, endpoint_id: String, event_type: &str) -> Self {
+        Self {
+            delivery_id,
+            event_id: event_id.to_owned(),
+            tenant: tenant.to_owned(),
+            endpoint_id,
+            event_type: event_type.to_owned(),
+            body: Vec::new(),
+            content_type: String::new(),
+            event_time_ms: 0,
+            matched_at_ms: 0,
+            source: Source {
+                topic: String::new(),
+                partition: 0,
+                offset: 0,
+            },
+            generation: 0,
+            attempts_made: 0,
+            schedule_index: 0,
+            cause: "event".to_owned(),
+            due_at_ms: 0,
+            wait_since_ms: 0,
+            hops: 0,
+            last_due_at_ms: None,
+            traceparent: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
 /// Position of an event in its source topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {

@@ -182,23 +182,9 @@ impl Api {
         result: Result<Answer, ApiError>,
     ) -> Result<Answer, ApiError> {
         match result {
-            Err(refusal) if once.is_keyed && refusal.code.status().is_client_error() => {
-                self.first_answer(once).await?.ok_or(refusal)
-            }
+            Err(refusal) if refusal.code.status().is_client_error() => self.first_answer(once).await?.ok_or(refusal),
             result => result,
         }
-    }
-
-    /// The answer that the first request of this key was given, when this is a repeat of one that changed nothing in the
-    /// ledger: asked before anything is looked at, as all of it may be different by now.
-    ///
-    /// # Errors
-    /// 409 when the first one had another body; 503 when it can't be known.
-    pub(crate) async fn answer_of_first(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
-        if !once.is_keyed {
-            return Ok(None);
-        }
-        self.first_answer(once).await
     }
 
     /// Keeps the answer to what was done without the ledger, for its repeats. When nobody takes it the answer stands all the
@@ -220,8 +206,16 @@ impl Api {
         }
     }
 
-    /// Goes through the tries as the first request did.
-    async fn first_answer(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
+    /// The answer that the first request of this key was given, when this is a repeat: goes through the tries as that one
+    /// did. What changes nothing in the ledger asks for it before anything is looked at, as all of it may be different by
+    /// now.
+    ///
+    /// # Errors
+    /// 409 when the first one had another body; 503 when it can't be known.
+    pub(crate) async fn first_answer(&self, once: &Once) -> Result<Option<Answer>, ApiError> {
+        if !once.is_keyed {
+            return Ok(None);
+        }
         for nth in 0..TRIES {
             let Some(decided) = self.writer.recall(&once.request_id(nth)).await? else {
                 return Ok(None);

@@ -98,7 +98,7 @@ pub(crate) async fn test(
 ) -> Result<Answer, ApiError> {
     let route = format!("POST /webhooks/v1/endpoints/{id}/test");
     let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
-    if let Some(answer) = api.answer_of_first(&once).await? {
+    if let Some(answer) = api.first_answer(&once).await? {
         return Ok(answer);
     }
     let endpoint = endpoints::find(&caller.view, &caller.tenant, &id)?;

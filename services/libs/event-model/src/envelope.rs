@@ -81,27 +81,14 @@ impl Rendered {
     /// The delivery that has this body, before its first attempt: due at once, from the beginning of its schedule.
     pub fn delivery(&self, event: &Event, delivery_id: String, endpoint_id: String, matched_at_ms: i64) -> Delivery {
         Delivery {
-            delivery_id,
-            event_id: event.id.clone(),
-            tenant: event.tenant.clone(),
-            endpoint_id,
-            event_type: event.event_type.clone(),
             body: self.body.to_vec(),
             content_type: self.content_type.to_owned(),
             event_time_ms: event.timestamp_ms,
             matched_at_ms,
             source: event.source.clone(),
-            generation: 0,
-            attempts_made: 0,
-            schedule_index: 0,
-            cause: "event".to_owned(),
-            due_at_ms: 0,
-            wait_since_ms: 0,
-            hops: 0,
-            last_due_at_ms: None,
             // Requests always carry one.
             traceparent: Some(event.traceparent.clone().unwrap_or_else(|| ids::traceparent(&event.id))),
-            attempts: Vec::new(),
+            ..Delivery::blank(delivery_id, &event.id, &event.tenant, endpoint_id, &event.event_type)
         }
     }
 }

@@ -35,8 +35,12 @@ pub struct Store {
 }
 
 /// Gives up what isn't answered any more; its connection goes with it.
-pub(crate) async fn answered<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(LONGEST, call).await.unwrap_or(Err(Error::Silent))
+pub(crate) async fn answered<T, E>(call: impl Future<Output = Result<T, E>>) -> Result<T, Error>
+where
+    Error: From<E>,
+{
+    let answer = tokio::time::timeout(LONGEST, call).await;
+    Ok(answer.map_err(|_| Error::Silent)??)
 }
 
 impl Store {

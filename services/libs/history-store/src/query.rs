@@ -184,7 +184,7 @@ impl Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let Sql { text, arguments, .. } = page(tenant, filter, limit);
         let asked = sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(self.pool());
-        let rows = answered(async { Ok(asked.await?) }).await?;
+        let rows = answered(asked).await?;
         rows.iter().map(read).collect()
     }
 
@@ -195,7 +195,7 @@ impl Store {
     pub async fn delivery(&self, tenant: &str, id: &str) -> Result<Option<Delivery>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM hookline_deliveries WHERE delivery_id = $1");
         let asked = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(self.pool());
-        let row = answered(async { Ok(asked.await?) }).await?;
+        let row = answered(asked).await?;
         let delivery = row.as_ref().map(read).transpose()?;
         Ok(delivery.filter(|delivery| delivery.tenant == tenant))
     }
@@ -207,7 +207,7 @@ impl Store {
     pub async fn event(&self, tenant: &str, id: &str) -> Result<Option<Event>, Error> {
         let sql = format!("SELECT {EVENT_COLUMNS} FROM hookline_events WHERE tenant = $1 AND event_id = $2");
         let asked = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id);
-        let row = answered(async { Ok(asked.fetch_optional(self.pool()).await?) }).await?;
+        let row = answered(asked.fetch_optional(self.pool())).await?;
         row.as_ref().map(read_event).transpose()
     }
 
@@ -228,7 +228,7 @@ impl Store {
                 values::tuples(self.dialect, chunk.len(), 2)
             );
             let asked = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(self.pool());
-            for row in &answered(async { Ok(asked.await?) }).await? {
+            for row in &answered(asked).await? {
                 events.push(read_event(row)?);
             }
         }

@@ -10,8 +10,8 @@
 mod admin;
 mod connection;
 mod error;
-mod fresh;
 mod group_offsets;
+mod leader;
 mod membership;
 mod names;
 mod positions;

@@ -5,7 +5,7 @@
 
 mod rebalance;
 
-use crate::{Connection, Error, TopicPartition};
+use crate::{Connection, Error, TopicPartition, leader};
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -295,14 +295,11 @@ impl Inner {
 
     /// Whether a refusal says that the topic is no more, rather than new to the coordinator's broker.
     fn is_gone(&self, refusal: &Error, topic: &str) -> bool {
-        let is_known = || {
+        let is_unknown = || {
             let metadata = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
-            metadata.map_or(true, |metadata| {
-                let mut found = metadata.topics().iter().filter(|of| of.name() == topic);
-                found.any(|of| !of.partitions().is_empty())
-            })
+            metadata.is_ok_and(|metadata| leader::partitions(&metadata, topic).is_empty())
         };
-        matches!(refusal, Error::UnknownTopic(_)) && !is_known()
+        matches!(refusal, Error::UnknownTopic(_)) && is_unknown()
     }
 
     /// One partition's refusal is the whole request's error: the others must not wait for it. A topic that is gone has

@@ -1,6 +1,6 @@
 //! Where partitions begin and end, asked on a client of its own: on one that long-polls it takes up to 100 ms.
 
-use crate::{Connection, Error, TopicPartition, fresh};
+use crate::{Connection, Error, TopicPartition, leader};
 use rdkafka::{
     config::FromClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -29,13 +29,9 @@ impl Watermarks {
     pub async fn range(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         let consumer = self.consumer.clone();
         let asked = TopicPartition::new(topic, partition);
-        tokio::task::spawn_blocking(move || {
-            fresh::ask(&consumer, &asked, CALL_TIMEOUT, |timeout| {
-                consumer.fetch_watermarks(&asked.topic, partition, timeout)
-            })
-        })
-        .await
-        .map_err(|_| Error::Stopped)?
+        tokio::task::spawn_blocking(move || leader::watermarks(&consumer, &asked, CALL_TIMEOUT))
+            .await
+            .map_err(|_| Error::Stopped)?
     }
 
     /// Partitions of a topic.
@@ -46,15 +42,9 @@ impl Watermarks {
             let metadata = consumer
                 .fetch_metadata(Some(&topic), CALL_TIMEOUT)
                 .map_err(|e| Error::from_kafka(&e, &topic))?;
-            let count = metadata
-                .topics()
-                .iter()
-                .find(|t| t.name() == topic)
-                .map_or(0, |t| t.partitions().len());
-            if count == 0 {
-                Err(Error::UnknownTopic(topic))
-            } else {
-                Ok(i32::try_from(count).unwrap_or(i32::MAX))
+            match leader::partitions(&metadata, &topic).len() {
+                0 => Err(Error::UnknownTopic(topic)),
+                count => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
             }
         })
         .await

@@ -59,7 +59,7 @@ pub(crate) async fn replay(
     let turn = history.replayer.turn(&id).await;
     let route = format!("POST /webhooks/v1/deliveries/{id}/replay");
     let once = Once::new(key, &caller.repeats_within(), &route, body.sha256);
-    if let Some(answer) = api.answer_of_first(&once).await? {
+    if let Some(answer) = api.first_answer(&once).await? {
         return Ok(answer);
     }
     let delivery = find(history, &caller, &id).await?;

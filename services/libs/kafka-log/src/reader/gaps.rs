@@ -1,7 +1,7 @@
 //! Records that are gone before they were read: counted and raised, never passed over in silence.
 
 use super::worker::{CALL_TIMEOUT, Worker, one};
-use crate::{Error, TopicPartition, fresh};
+use crate::{Error, TopicPartition, leader};
 use rdkafka::consumer::Consumer;
 use std::time::{Duration, Instant};
 
@@ -87,11 +87,7 @@ impl Worker {
         let Some(reading) = self.readings.get_mut(&partition.topic, partition.partition) else {
             return true;
         };
-        let range = fresh::ask(&self.offsets, partition, CALL_TIMEOUT, |timeout| {
-            self.offsets
-                .fetch_watermarks(&partition.topic, partition.partition, timeout)
-        });
-        let (first, end) = match range {
+        let (first, end) = match leader::watermarks(&self.offsets, partition, CALL_TIMEOUT) {
             Ok(range) => range,
             Err(error) => {
                 tracing::warn!(%partition, %error, "can't tell whether records are missing; trying again");

@@ -4,14 +4,12 @@ use super::{
     Start, gaps,
     worker::{CALL_TIMEOUT, Offsets, one},
 };
-use crate::{Error, TopicPartition, fresh};
+use crate::{Error, TopicPartition, leader};
 use rdkafka::{Offset, consumer::Consumer};
 
 /// The offset to begin at. One below the first that is kept is noted as a gap.
 pub(super) fn offset(offsets: &Offsets, partition: &TopicPartition, start: Start) -> Result<i64, Error> {
-    let (first, end) = fresh::ask(offsets, partition, CALL_TIMEOUT, |timeout| {
-        offsets.fetch_watermarks(&partition.topic, partition.partition, timeout)
-    })?;
+    let (first, end) = leader::watermarks(offsets, partition, CALL_TIMEOUT)?;
     Ok(match start {
         Start::Beginning => first,
         Start::End => end,
