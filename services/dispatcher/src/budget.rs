@@ -1,8 +1,11 @@
 //! The process's one budget of bytes for deliveries in memory, shared by dynamic thresholds.
 //!
-//! An endpoint may hold as much as half of what is still free, a tenant's endpoints together as much as all of it
-//! (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches"). So one slow endpoint
-//! leaves room for all others without anybody counting them.
+//! Of those read past others, an endpoint may hold as much as half of what is still free, a tenant's endpoints together as
+//! much as all of it (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches"). So one
+//! slow endpoint leaves room for all others without anybody counting them.
+//!
+//! Dedicated topics wait where they are, behind windows that share half of the budget by the same rule: however many of
+//! them are full, the other half is left.
 
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
@@ -16,7 +19,10 @@ pub(crate) struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
-    used: usize,
+    /// By what windows bound.
+    windowed: usize,
+    /// By everything else, and by which tenants.
+    taken: usize,
     tenants: HashMap<Arc<str>, usize>,
 }
 
@@ -24,7 +30,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
-    tenant: Arc<str>,
+    /// None: bounded by a window.
+    tenant: Option<Arc<str>>,
     bytes: usize,
 }
 
@@ -40,33 +47,40 @@ impl Budget {
     /// tenant's only delivery is taken whenever it fits: however small the budget, each tenant's deliveries move.
     pub(crate) fn take(self: &Arc<Self>, tenant: &Arc<str>, endpoint_bytes: usize, bytes: usize) -> Option<Share> {
         let mut state = self.state.lock();
-        let free = self.max_bytes.saturating_sub(state.used);
+        let windowed = state.windowed.min(self.windows());
+        let free = self.max_bytes.saturating_sub(windowed + state.taken);
         let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
         let too_much = endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free;
         if bytes > free || (of_tenant > 0 && too_much) {
             return None;
         }
-        Some(self.charge(&mut state, tenant, bytes))
-    }
-
-    /// Takes `bytes` whatever is free: for what is bounded by a window of its own.
-    pub(crate) fn take_anyway(self: &Arc<Self>, tenant: &Arc<str>, bytes: usize) -> Share {
-        let mut state = self.state.lock();
-        self.charge(&mut state, tenant, bytes)
-    }
-
-    fn charge(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, bytes: usize) -> Share {
-        state.used += bytes;
+        state.taken += bytes;
         *state.tenants.entry(tenant.clone()).or_default() += bytes;
+        Some(Share {
+            budget: self.clone(),
+            tenant: Some(tenant.clone()),
+            bytes,
+        })
+    }
+
+    /// Takes `bytes` whatever is free: for what is bounded by a window.
+    pub(crate) fn take_windowed(self: &Arc<Self>, bytes: usize) -> Share {
+        self.state.lock().windowed += bytes;
         Share {
             budget: self.clone(),
-            tenant: tenant.clone(),
+            tenant: None,
             bytes,
         }
     }
 
+    /// Most bytes that all windows together may hold.
+    pub(crate) fn windows(&self) -> usize {
+        self.max_bytes / 2
+    }
+
     pub(crate) fn used(&self) -> usize {
-        self.state.lock().used
+        let state = self.state.lock();
+        state.windowed + state.taken
     }
 }
 
@@ -79,11 +93,15 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut state = self.budget.state.lock();
-        state.used -= self.bytes;
-        if let Some(of_tenant) = state.tenants.get_mut(&self.tenant) {
+        let Some(tenant) = &self.tenant else {
+            state.windowed -= self.bytes;
+            return;
+        };
+        state.taken -= self.bytes;
+        if let Some(of_tenant) = state.tenants.get_mut(tenant) {
             *of_tenant -= self.bytes;
             if *of_tenant == 0 {
-                state.tenants.remove(&self.tenant);
+                state.tenants.remove(tenant);
             }
         }
     }
@@ -118,6 +136,18 @@ mod tests {
         let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10)).take(200).collect();
         assert_eq!(held.len(), 50, "a tenant alone gets half");
         drop(held);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn full_windows_leave_half_to_every_tenant() {
+        let budget = Budget::new(1000);
+        let windowed = budget.take_windowed(700);
+        let a: Arc<str> = "a".into();
+        let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10)).take(200).collect();
+        assert_eq!(held.len(), 25, "a tenant alone gets half of the rest, whosever the windows are");
+        assert_eq!(budget.used(), 950);
+        drop((held, windowed));
         assert_eq!(budget.used(), 0);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! librdkafka fetches without sessions: every fetch names every partition, so a reader of many topics is slow.
 
-use kafka_log::{Connection, Error, Item, ReadOptions, Reader, ReaderOptions, Start, TopicPartition};
+use kafka_log::{Connection, Error, Item, ReadOptions, Reader, ReaderOptions, Start, TopicPartition, WindowPool};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc};
 
@@ -23,17 +23,20 @@ pub(crate) struct Readers {
     lanes: Reader,
     returns: Reader,
     health: Reader,
-    dedicated: Mutex<Pool>,
+    dedicated: Mutex<Dedicated>,
+    /// What waits in memory of all dedicated topics.
+    windows: Arc<WindowPool>,
 }
 
 #[derive(Default)]
-struct Pool {
+struct Dedicated {
     readers: Vec<(Arc<Reader>, usize)>,
     homes: HashMap<TopicPartition, usize>,
 }
 
 impl Readers {
-    pub(crate) fn start(connection: &Connection) -> Result<Self, Error> {
+    /// `window_bytes`: most that the windows of all dedicated topics hold together.
+    pub(crate) fn start(connection: &Connection, window_bytes: usize) -> Result<Self, Error> {
         let mut health = ReaderOptions::new("health");
         // Shards are taken over one after the other, and each waits for its own.
         health.fetch_wait = Duration::from_millis(10);
@@ -43,6 +46,7 @@ impl Readers {
             returns: Reader::start(connection, &ReaderOptions::new("returns"))?,
             health: Reader::start(connection, &health)?,
             dedicated: Mutex::default(),
+            windows: WindowPool::new(window_bytes),
         })
     }
 
@@ -59,6 +63,10 @@ impl Readers {
             Class::Returns => self.returns.add(partition, options, sink).await,
             Class::Dedicated => {
                 let reader = self.place(&partition).await?;
+                let options = ReadOptions {
+                    pool: Some(self.windows.clone()),
+                    ..options
+                };
                 let added = reader.add(partition.clone(), options, sink).await;
                 if added.is_err() {
                     self.free(&partition).await;

@@ -87,6 +87,7 @@ impl Service {
         let client = egress::Client::new(options.egress.clone()).map_err(|e| Error::Egress(e.to_string()))?;
         let (membership, ownership) = Membership::join(connection, &membership_options)?;
         let membership = Arc::new(membership);
+        let budget = Budget::new(options.max_buffered_bytes);
         let ctx = Context {
             names,
             ledger,
@@ -96,9 +97,9 @@ impl Service {
             admin: Admin::new(connection)?,
             producer: Producer::with_linger(connection, LOG_LINGER)?,
             client,
-            readers: Readers::start(connection)?,
+            readers: Readers::start(connection, budget.windows())?,
             committer: Committer::start(membership.clone()),
-            budget: Budget::new(options.max_buffered_bytes),
+            budget,
             permits: Arc::new(Semaphore::new(options.max_in_flight)),
             identity,
             pulse: Pulse::start(),

@@ -37,9 +37,9 @@ impl Worker {
             (None, StartAt::Time(ms)) => Start::Time(ms),
         };
         let options = ReadOptions {
-            start,
             window_bytes: self.shared.limits.max_bytes,
             report_reached: true,
+            ..ReadOptions::new(start)
         };
         self.next = self
             .shared

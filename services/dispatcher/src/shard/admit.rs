@@ -192,7 +192,7 @@ impl Shard {
             let queue = self.queues.of(target);
             let (held, drain_ms) = (queue.bytes, queue.drain_ms());
             if dedicated {
-                break self.ctx.budget.take_anyway(&target.tenant, arrived.bytes);
+                break self.ctx.budget.take_windowed(arrived.bytes);
             }
             if let Some(share) = self.ctx.budget.take(&target.tenant, held, arrived.bytes) {
                 break share;

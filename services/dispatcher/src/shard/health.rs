@@ -193,7 +193,7 @@ impl Shard {
         self.unwritten_health.insert(endpoint);
     }
 
-    /// Writes down what has changed, unless that is being done already: then it is done at the next sweep.
+    /// Writes down what has changed, unless that is being done already: then it is done right after it.
     pub(super) fn write_health(&mut self) {
         self.unwritten_health.extend(self.queues.take_reset());
         if self.writing_health || self.unwritten_health.is_empty() {

@@ -26,12 +26,16 @@ const COMMIT_AGAIN_EVERY: Duration = Duration::from_secs(86_400);
 
 impl Shard {
     /// The shard's life. It begins when `predecessor`, this process's former shard of the same number, has ended, so that
-    /// the two never read at once.
-    pub(super) async fn run(mut self, predecessor: Option<JoinHandle<()>>) {
-        if self.begin(predecessor).await {
+    /// the two never read at once; and it ends after it, because the next one waits for this one alone.
+    pub(super) async fn run(mut self, mut predecessor: Option<JoinHandle<()>>) {
+        if self.begin(&mut predecessor).await {
             self.serve().await;
         }
         self.end().await;
+        if let Some(predecessor) = predecessor {
+            // It panicked, or it has ended as it should: either way it reads nothing any more.
+            let _ = predecessor.await;
+        }
     }
 
     async fn serve(&mut self) {
@@ -90,15 +94,13 @@ impl Shard {
     }
 
     /// Opens the streams, however long Kafka takes; false when the shard was taken away first.
-    async fn begin(&mut self, predecessor: Option<JoinHandle<()>>) -> bool {
-        if let Some(mut predecessor) = predecessor {
-            while !predecessor.is_finished() {
-                tokio::select! {
-                    _ = &mut predecessor => break,
-                    interrupted = self.interrupted_within(ASK_AGAIN_AFTER) => if interrupted {
-                        return false;
-                    },
-                }
+    async fn begin(&mut self, predecessor: &mut Option<JoinHandle<()>>) -> bool {
+        while let Some(former) = predecessor {
+            tokio::select! {
+                _ = former => *predecessor = None,
+                interrupted = self.interrupted_within(ASK_AGAIN_AFTER) => if interrupted {
+                    return false;
+                },
             }
         }
         loop {

@@ -9,7 +9,10 @@ impl Shard {
     pub(super) async fn on_event(&mut self, event: Event) {
         match event {
             Event::Responded(said) => self.answered(said).await,
-            Event::HealthWritten => self.writing_health = false,
+            Event::HealthWritten => {
+                self.writing_health = false;
+                self.write_health();
+            }
             Event::Asked { endpoint } => drop(self.disabling.remove(&endpoint)),
             Event::Settled { slot, permit, ended } => {
                 self.under_way -= 1;

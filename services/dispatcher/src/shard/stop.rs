@@ -33,7 +33,8 @@ impl Shard {
     /// Whether the shard is somebody else's, or its stop has nothing left to wait for.
     pub(super) fn has_ended(&self) -> bool {
         let stopped = self.stopping.as_ref().is_some_and(|stopping| {
-            (self.under_way == 0 && self.committing.is_none()) || Instant::now() >= stopping.deadline
+            let is_idle = self.under_way == 0 && self.committing.is_none() && !self.writing_health;
+            is_idle || Instant::now() >= stopping.deadline
         });
         stopped || self.given_up.load(Ordering::Relaxed)
     }

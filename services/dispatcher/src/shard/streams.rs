@@ -10,8 +10,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Window of a dedicated topic: at most this much, and at least this much, of half the process's budget.
-const DEDICATED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(16 << 20);
+/// Most that the window of a dedicated topic is, of what all of them share.
+const DEDICATED_WINDOW_BYTES: usize = 16 << 20;
 
 /// Window of a lane or a partition of `returns`.
 const SHARED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (128 << 10)..=(4 << 20);
@@ -206,12 +206,11 @@ impl Shard {
             let found = committed.get(&partition);
             let start = found.and_then(|c| c.offset).map_or(Start::Beginning, Start::Offset);
             let options = ReadOptions {
-                start,
                 window_bytes: match class {
-                    Class::Dedicated => self.dedicated_window_bytes(),
+                    Class::Dedicated => DEDICATED_WINDOW_BYTES,
                     Class::Lanes | Class::Returns => self.shared_window_bytes(),
                 },
-                report_reached: false,
+                ..ReadOptions::new(start)
             };
             let began = match self
                 .ctx
@@ -246,17 +245,12 @@ impl Shard {
         Ok(())
     }
 
-    /// Of what is read and has not found its place yet: in memory it counts against the process's budget.
+    /// Of what is read and has not found its place yet. That comes on top of the process's budget, and is gone within
+    /// moments: what finds no place is deferred.
     fn shared_window_bytes(&self) -> usize {
         let lanes = usize::try_from(self.ctx.options.lanes).unwrap_or(1).max(1);
         (self.ctx.options.max_buffered_bytes / 4 / lanes)
             .clamp(*SHARED_WINDOW_BYTES.start(), *SHARED_WINDOW_BYTES.end())
-    }
-
-    fn dedicated_window_bytes(&self) -> usize {
-        let topics = self.ctx.ledger.view().dedicated_endpoints().max(1);
-        (self.ctx.options.max_buffered_bytes / 2 / topics)
-            .clamp(*DEDICATED_WINDOW_BYTES.start(), *DEDICATED_WINDOW_BYTES.end())
     }
 
     fn dedicated_topic_missing(&self, partition: &TopicPartition) {

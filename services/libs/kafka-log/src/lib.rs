@@ -22,6 +22,7 @@ mod refusal;
 pub mod topics;
 mod transaction;
 mod watermarks;
+mod window;
 
 pub use admin::Admin;
 pub use connection::{Connection, redact};
@@ -32,6 +33,7 @@ pub use names::{Names, RETRY_TIERS_SEC};
 pub use positions::Positions;
 pub use producer::{Ack, Outgoing, Position, Producer};
 pub use reader::{Item, ReadOptions, Reader, ReaderOptions, Start};
-pub use record::{Credit, Record, TopicPartition};
+pub use record::{Record, TopicPartition};
 pub use transaction::{Transaction, TransactionalProducer};
 pub use watermarks::Watermarks;
+pub use window::{Credit, WindowPool};

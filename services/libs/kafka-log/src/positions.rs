@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: following a partition ([`crate::Reader`]).
 
-use crate::{Connection, Credit, Error, Record, TopicPartition, reader::message::detach};
+use crate::{Connection, Credit, Error, Record, TopicPartition, reader::message::detach, window::Window};
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -11,7 +11,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
@@ -156,7 +156,7 @@ impl<'a> Reading<'a> {
                             key: raw.key,
                             value: raw.value,
                             headers: raw.headers,
-                            credit: Credit::take(&Arc::new(AtomicUsize::new(0)), 0),
+                            credit: Credit::take(&Window::new(0, None), 0),
                         }));
                     }
                 }

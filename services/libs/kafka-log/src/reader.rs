@@ -10,7 +10,7 @@ mod readings;
 mod starting;
 mod worker;
 
-use crate::{Connection, Error, Record, TopicPartition};
+use crate::{Connection, Error, Record, WindowPool, TopicPartition};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use worker::Offsets;
@@ -70,6 +70,8 @@ pub struct ReadOptions {
     pub start: Start,
     /// Most bytes read and not yet dropped by the receiver (one record more may be).
     pub window_bytes: usize,
+    /// What all that share it may hold together bounds the window, too.
+    pub pool: Option<Arc<WindowPool>>,
     /// Whether [`Item::Reached`] is wanted.
     pub report_reached: bool,
 }
@@ -79,6 +81,7 @@ impl ReadOptions {
         Self {
             start,
             window_bytes: 4 << 20,
+            pool: None,
             report_reached: false,
         }
     }

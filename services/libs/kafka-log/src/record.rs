@@ -1,10 +1,8 @@
 //! A record as it was read, with the window of bytes that it occupies until it is dropped.
 
+use crate::Credit;
 use bytes::Bytes;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,33 +49,5 @@ impl Record {
             .rev()
             .find(|(n, _)| n == name)
             .map(|(_, v)| v.as_ref())
-    }
-}
-
-/// Bytes taken from a window; dropping it gives them back.
-#[derive(Debug)]
-pub struct Credit {
-    bytes: usize,
-    window: Arc<AtomicUsize>,
-}
-
-impl Credit {
-    pub(crate) fn take(window: &Arc<AtomicUsize>, bytes: usize) -> Self {
-        window.fetch_add(bytes, Ordering::Relaxed);
-        Self {
-            bytes,
-            window: window.clone(),
-        }
-    }
-
-    /// Size of the record: key, value and a fixed overhead, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-impl Drop for Credit {
-    fn drop(&mut self) {
-        self.window.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

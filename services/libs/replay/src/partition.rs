@@ -79,9 +79,9 @@ impl DeadLetters {
     async fn read(&self, partition: i32, end: i64) -> Result<Records, Error> {
         let (sink, items) = mpsc::channel(CHANNEL_RECORDS);
         let options = ReadOptions {
-            start: Start::Beginning,
             window_bytes: WINDOW_BYTES,
             report_reached: true,
+            ..ReadOptions::new(Start::Beginning)
         };
         let next = self
             .reader

@@ -60,9 +60,9 @@ pub(super) async fn is_read_to_end(
     // Only transaction markers may be left, which nobody commits past.
     let (sink, mut items) = mpsc::channel(1);
     let read = ReadOptions {
-        start: Start::Offset(from),
         window_bytes: 1,
         report_reached: true,
+        ..ReadOptions::new(Start::Offset(from))
     };
     shared.reader.add(partition.clone(), read, sink).await?;
     let empty = tokio::time::timeout(LOOK, async {

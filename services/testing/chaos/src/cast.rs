@@ -175,7 +175,10 @@ async fn make(direct: Direct, tenant: String, part: Part, url: String, hook: Hoo
             part.manner.customize(endpoint);
         })
         .await?;
-    expect(&hook, &made)?;
+    match &made.public_key {
+        Some(key) if part.manner == Manner::SignedByKey => hook.expect_signatures("webhook-", std::slice::from_ref(key))?,
+        _ => expect(&hook, &made)?,
+    }
     if matches!(part.manner, Manner::CloudEvents | Manner::Raw) {
         hook.keep_contents();
     }

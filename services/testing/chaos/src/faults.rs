@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 
 /// Longer than a session (6 s): whoever stands still for that has lost what it owned.
 const HALT_MS: std::ops::Range<u64> = 7_000..12_000;
+/// One in five for much longer.
+const LONG_HALT: Duration = Duration::from_secs(30);
 /// How long it is away that was asked to end: a rolling restart, or a member that leaves and joins.
 const RESTART_MS: std::ops::Range<u64> = 0..200;
 const AWAY_MS: std::ops::Range<u64> = 3_000..10_000;
@@ -50,6 +52,7 @@ impl Faults {
         }
         match ms(0..10).as_millis() {
             0..5 => Fault::Kill,
+            5 if ms(0..5).is_zero() => Fault::Halt(LONG_HALT),
             5 => Fault::Halt(ms(HALT_MS)),
             6 | 7 => Fault::End(ms(AWAY_MS)),
             _ => Fault::End(ms(RESTART_MS)),

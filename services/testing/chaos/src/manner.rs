@@ -66,6 +66,8 @@ pub(crate) enum Manner {
     Rotated,
     /// Signatures of both schemes.
     SignedTwice,
+    /// By its key pair alone.
+    SignedByKey,
     CloudEvents,
     Raw,
 }
@@ -93,7 +95,7 @@ pub(crate) const MANNERS: [Manner; 5] = [
 /// Of the second tenant, in place of [`Manner::Down`].
 pub(crate) const DEADLY: [Manner; 3] = [Manner::Rejecting, Manner::Gone, Manner::Forbidden];
 /// One endpoint each, in runs that are large enough.
-pub(crate) const SPECIAL: [Manner; 13] = [
+pub(crate) const SPECIAL: [Manner; 14] = [
     Manner::Hanging,
     Manner::Flooding,
     Manner::Dripping,
@@ -105,6 +107,7 @@ pub(crate) const SPECIAL: [Manner; 13] = [
     Manner::Deleted,
     Manner::Rotated,
     Manner::SignedTwice,
+    Manner::SignedByKey,
     Manner::CloudEvents,
     Manner::Raw,
 ];
@@ -157,6 +160,7 @@ impl Manner {
             }
             Self::Failing => endpoint.retry_schedule_sec = Some(FAILING_SCHEDULE_SEC.to_vec()),
             Self::SignedTwice => "both".clone_into(&mut endpoint.signature_scheme),
+            Self::SignedByKey => "v1a".clone_into(&mut endpoint.signature_scheme),
             Self::CloudEvents => "cloudevents".clone_into(&mut endpoint.envelope),
             Self::Raw => "raw".clone_into(&mut endpoint.envelope),
             _ => {}

@@ -32,6 +32,10 @@ const LONGEST_PAUSED: Duration = Duration::from_secs(60);
 const LONGEST_DOWN: Duration = Duration::from_secs(20);
 /// Who fails for longer than that is disabled.
 const DISABLED_AFTER_SEC: &str = "35";
+/// Of each dispatcher, for what waits: the least that can be configured, so that much has to be deferred.
+const MEMORY_BYTES: &str = "1048576";
+/// Nobody listens there: what can't be exported holds nothing up.
+const NO_COLLECTOR: &str = "http://127.0.0.1:9";
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run is like.
@@ -178,6 +182,8 @@ async fn install(options: &Options, brokers: Option<String>) -> anyhow::Result<I
             .set("circuit.min_sec", "3")
             .set("circuit.probe_sec", "[2]")
             .set("auto_disable.failures", "15")
+            .set("dispatcher.max_buffered_bytes", MEMORY_BYTES)
+            .set("otel.endpoint", NO_COLLECTOR)
             .set("auto_disable.without_success_sec", DISABLED_AFTER_SEC);
     }
     settings.brokers = brokers;

@@ -118,7 +118,7 @@ impl Direct {
         self.try_change(id, |endpoint| {
             let mut endpoint = endpoint.clone();
             change(&mut endpoint);
-            Ok(endpoint)
+            Ok(Some(endpoint))
         })
         .await
     }
@@ -130,15 +130,16 @@ impl Direct {
         Ok(secret)
     }
 
-    /// The same with a secret that the receiver may know already.
+    /// The same with a secret that the receiver may know already. Once it is the endpoint's nothing changes: it can be asked
+    /// for again.
     pub async fn rotate_to(&self, id: &str, secret: &str, previous_expires_at_ms: Option<i64>) -> anyhow::Result<()> {
         self.try_change(id, |endpoint| {
-            Ok(ledger::rotate_secret(
-                endpoint,
-                &self.keyring,
-                secret,
-                previous_expires_at_ms,
-            )?)
+            let secrets = ledger::open_signing_secrets(endpoint, &self.keyring, now_ms())?;
+            if secrets.first().is_some_and(|current| current == secret) {
+                return Ok(None);
+            }
+            let rotated = ledger::rotate_secret(endpoint, &self.keyring, secret, previous_expires_at_ms)?;
+            Ok(Some(rotated))
         })
         .await
     }
@@ -150,17 +151,23 @@ impl Direct {
 
     /// Deletes an endpoint: its marker stays.
     pub async fn delete(&self, id: &str) -> anyhow::Result<()> {
-        self.try_change(id, |endpoint| Ok(entities::deleted_marker(endpoint, now_ms())))
+        self.try_change(id, |endpoint| Ok(Some(entities::deleted_marker(endpoint, now_ms()))))
             .await
     }
 
-    async fn try_change(&self, id: &str, change: impl Fn(&Endpoint) -> anyhow::Result<Endpoint>) -> anyhow::Result<()> {
+    async fn try_change(
+        &self,
+        id: &str,
+        change: impl Fn(&Endpoint) -> anyhow::Result<Option<Endpoint>>,
+    ) -> anyhow::Result<()> {
         let mut view = self.ledger.view();
         for _ in 0..TRIES {
             let known = view
                 .endpoint(id)
                 .with_context(|| format!("there is no endpoint {id}"))?;
-            let mut changed = change(known)?;
+            let Some(mut changed) = change(known)? else {
+                return Ok(());
+            };
             changed.updated_at_ms = now_ms();
             match self
                 .writer

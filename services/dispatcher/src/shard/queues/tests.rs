@@ -40,7 +40,7 @@ fn waiting(target: &Arc<Target>, count: u64, class: Class) -> Queues {
         let one = Waiting {
             delivery: samples::delivery(usize::try_from(seq).expect("a few"), &target.tenant, &target.id),
             slot: Slot { stream: 0, seq },
-            share: budget.take_anyway(&target.tenant, 100),
+            share: budget.take_windowed(100),
             credit: None,
             since: Instant::now() - Duration::from_secs(60),
             class,

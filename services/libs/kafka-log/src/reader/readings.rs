@@ -1,21 +1,19 @@
 //! The partitions being read, and what each receiver has been given.
 
 use super::{Item, ReadOptions};
-use crate::TopicPartition;
+use crate::{TopicPartition, window::Window};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 use tokio::sync::mpsc;
 
 /// One partition being read.
 pub(super) struct Reading {
     pub(super) sink: mpsc::Sender<Item>,
-    pub(super) window: Arc<AtomicUsize>,
-    pub(super) window_bytes: usize,
+    /// When it is full the partition is paused. (A full channel alone is no reason: what it has no room for is held here,
+    /// and counts in the window. A pause costs what the client has fetched ahead, and up to a fetch's wait afterwards.)
+    pub(super) window: Arc<Window>,
     pub(super) paused: bool,
     /// Among those that the worker looks after.
     pub(super) is_attended: bool,
@@ -32,8 +30,7 @@ impl Reading {
     pub(super) fn new(sink: mpsc::Sender<Item>, options: &ReadOptions, start: i64) -> Self {
         Self {
             sink,
-            window: Arc::new(AtomicUsize::new(0)),
-            window_bytes: options.window_bytes,
+            window: Window::new(options.window_bytes, options.pool.clone()),
             paused: false,
             is_attended: false,
             held: VecDeque::new(),
@@ -41,17 +38,6 @@ impl Reading {
             next: start,
             reported: -1,
         }
-    }
-
-    /// The window is full. (A full channel alone is not: what it has no room for is held here, and counts in the window.
-    /// A pause costs what the client has fetched ahead, and up to a fetch's wait afterwards.)
-    pub(super) fn is_full(&self) -> bool {
-        self.window.load(Ordering::Relaxed) >= self.window_bytes
-    }
-
-    /// There is room for a while again.
-    pub(super) fn has_room(&self) -> bool {
-        self.window.load(Ordering::Relaxed) <= self.window_bytes / 4
     }
 
     /// Something of it has to be looked after: a pause to end, or records to hand on.

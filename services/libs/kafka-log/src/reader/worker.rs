@@ -250,7 +250,7 @@ impl Worker {
             self.remove(&partition);
             return;
         }
-        let pause = reading.is_full() && !reading.paused;
+        let pause = reading.window.is_full() && !reading.paused;
         reading.paused |= pause;
         let attend = reading.wants_attention() && !reading.is_attended;
         reading.is_attended |= attend;
@@ -301,7 +301,7 @@ impl Worker {
                 self.remove(&partition);
                 continue;
             }
-            let resume = reading.paused && reading.has_room();
+            let resume = reading.paused && reading.window.has_room();
             reading.paused &= !resume;
             let again = reading.wants_attention();
             reading.is_attended = again;
