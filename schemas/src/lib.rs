@@ -24,7 +24,10 @@ pub use records::{
     attempt::{AttemptLogged, AttemptResult},
     dead_letter::DeadLetter,
     delivery::{AttemptSummary, Delivery, Source},
-    entity::{ApiKey, Endpoint, EventType, Installation, Job, Limit, Quotas, ResourceScopes, SchemaEntry, Tenant},
+    entity::{
+        ApiKey, Endpoint, EventType, FormerSecret, Installation, Job, Limit, Quotas, ResourceScopes, SchemaEntry,
+        Tenant,
+    },
     event::AvroEvent,
     health::Health,
     ledger::{LedgerEntry, LedgerOutcome, LedgerRequest},

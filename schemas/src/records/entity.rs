@@ -96,6 +96,22 @@ pub struct Endpoint {
     pub metadata: BTreeMap<String, String>,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
+    /// Secrets that were replaced before the previous one was, newest first, at most 7.
+    #[serde(default)]
+    pub former_secrets: Vec<FormerSecret>,
+}
+
+/// A secret that signs too until its own expiry. Encrypted under the field names of the previous one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerSecret {
+    /// Encrypted.
+    #[serde(with = "serde_bytes")]
+    pub secret: Vec<u8>,
+    /// Its key pair of scheme `v1a`; absent when there was none. Encrypted.
+    #[serde(with = "serde_bytes")]
+    pub key: Option<Vec<u8>>,
+    /// Until when it signs, Unix milliseconds.
+    pub expires_at_ms: i64,
 }
 
 /// With both lists, an event passes when it satisfies the list for the resource that it has.

@@ -388,6 +388,14 @@ impl Example for Endpoint {
             previous_signing_key: Some(bytes()),
             public_key: some("whpk_x"),
             metadata: [(text("owner"), text("ops"))].into(),
+            former_secrets: [Some(bytes()), None]
+                .into_iter()
+                .map(|key| FormerSecret {
+                    secret: bytes(),
+                    key,
+                    expires_at_ms: 1_700_000_000_000,
+                })
+                .collect(),
             ..Self::bare()
         }
     }
@@ -427,6 +435,7 @@ impl Example for Endpoint {
             metadata: [].into(),
             created_at_ms: 1_700_000_000_000,
             updated_at_ms: 1_700_000_000_000,
+            former_secrets: vec![],
         }
     }
 }

@@ -151,7 +151,10 @@ async fn make(ctx: &Context, target: &Target, delivery: &Delivery, span: Option<
         timeout: target.timeout,
         max_response_bytes: MAX_RESPONSE_BYTES,
     };
-    let attempt = ctx.client.post(request).await;
+    let mut attempt = ctx.client.post(request).await;
+    if let Ok(response) = &mut attempt.outcome {
+        target.head.mask(response);
+    }
     let span_id = span.as_ref().map(Span::id);
     if let Some(span) = span {
         span::end(span, &attempt.outcome);
@@ -192,7 +195,7 @@ fn what_follows(ctx: &Context, target: &Target, mut delivery: Delivery, made: Ma
         jitter: rand::rng().random_range(-1.0..=1.0),
         retry_after_ms: asked.and_then(|value| retry_after::parse(value, now)),
         age_from_ms: delivery.matched_at_ms,
-        max_age_ms: i64::try_from(ctx.options.max_age.as_millis()).unwrap_or(i64::MAX),
+        max_age_ms: ctx.max_age_ms(),
     };
     let follow_up = if made.says_gone(target) {
         FollowUp::Dead { reason: Reason::Gone }

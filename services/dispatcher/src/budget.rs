@@ -4,9 +4,10 @@
 //! much as all of it (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches"). So one
 //! slow endpoint leaves room for all others without anybody counting them.
 //!
-//! Dedicated topics wait where they are, behind windows that share half of the budget by the same rule: however many of
-//! them are full, the other half is left.
+//! Dedicated topics wait where they are, behind windows that share half of the budget, or what the others leave, by the
+//! same rule: however many of them are full, the other half is left.
 
+use kafka_log::WindowPool;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,6 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Budget {
     max_bytes: usize,
+    windows: Arc<WindowPool>,
     state: Mutex<State>,
 }
 
@@ -39,6 +41,7 @@ impl Budget {
     pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             max_bytes,
+            windows: WindowPool::new(max_bytes / 2),
             state: Mutex::new(State::default()),
         })
     }
@@ -47,7 +50,7 @@ impl Budget {
     /// tenant's only delivery is taken whenever it fits: however small the budget, each tenant's deliveries move.
     pub(crate) fn take(self: &Arc<Self>, tenant: &Arc<str>, endpoint_bytes: usize, bytes: usize) -> Option<Share> {
         let mut state = self.state.lock();
-        let windowed = state.windowed.min(self.windows());
+        let windowed = state.windowed.min(self.max_bytes / 2);
         let free = self.max_bytes.saturating_sub(windowed + state.taken);
         let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
         let too_much = endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free;
@@ -55,6 +58,7 @@ impl Budget {
             return None;
         }
         state.taken += bytes;
+        self.leave_to_windows(state.taken);
         *state.tenants.entry(tenant.clone()).or_default() += bytes;
         Some(Share {
             budget: self.clone(),
@@ -73,9 +77,14 @@ impl Budget {
         }
     }
 
-    /// Most bytes that all windows together may hold.
-    pub(crate) fn windows(&self) -> usize {
-        self.max_bytes / 2
+    /// What all windows share.
+    pub(crate) fn windows(&self) -> Arc<WindowPool> {
+        self.windows.clone()
+    }
+
+    fn leave_to_windows(&self, taken: usize) {
+        let rest = self.max_bytes.saturating_sub(taken);
+        self.windows.resize(rest.min(self.max_bytes / 2));
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -98,6 +107,7 @@ impl Drop for Share {
             return;
         };
         state.taken -= self.bytes;
+        self.budget.leave_to_windows(state.taken);
         if let Some(of_tenant) = state.tenants.get_mut(tenant) {
             *of_tenant -= self.bytes;
             if *of_tenant == 0 {
@@ -145,7 +155,11 @@ mod tests {
         let windowed = budget.take_windowed(700);
         let a: Arc<str> = "a".into();
         let held: Vec<_> = std::iter::from_fn(|| budget.take(&a, 0, 10)).take(200).collect();
-        assert_eq!(held.len(), 25, "a tenant alone gets half of the rest, whosever the windows are");
+        assert_eq!(
+            held.len(),
+            25,
+            "a tenant alone gets half of the rest, whosever the windows are"
+        );
         assert_eq!(budget.used(), 950);
         drop((held, windowed));
         assert_eq!(budget.used(), 0);

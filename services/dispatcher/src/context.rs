@@ -28,6 +28,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// `delivery.max_age_sec` in milliseconds.
+    pub(crate) fn max_age_ms(&self) -> i64 {
+        i64::try_from(self.options.max_age.as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// The shard of an endpoint.
     pub(crate) fn shard_of(&self, endpoint_id: &str) -> i32 {
         delivery_core::murmur2::partition(endpoint_id.as_bytes(), self.options.lanes)

@@ -24,7 +24,6 @@ pub(crate) struct Readers {
     returns: Reader,
     health: Reader,
     dedicated: Mutex<Dedicated>,
-    /// What waits in memory of all dedicated topics.
     windows: Arc<WindowPool>,
 }
 
@@ -35,8 +34,8 @@ struct Dedicated {
 }
 
 impl Readers {
-    /// `window_bytes`: most that the windows of all dedicated topics hold together.
-    pub(crate) fn start(connection: &Connection, window_bytes: usize) -> Result<Self, Error> {
+    /// `windows`: what the windows of all dedicated topics share.
+    pub(crate) fn start(connection: &Connection, windows: Arc<WindowPool>) -> Result<Self, Error> {
         let mut health = ReaderOptions::new("health");
         // Shards are taken over one after the other, and each waits for its own.
         health.fetch_wait = Duration::from_millis(10);
@@ -46,7 +45,7 @@ impl Readers {
             returns: Reader::start(connection, &ReaderOptions::new("returns"))?,
             health: Reader::start(connection, &health)?,
             dedicated: Mutex::default(),
-            windows: WindowPool::new(window_bytes),
+            windows,
         })
     }
 

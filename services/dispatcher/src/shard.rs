@@ -119,6 +119,8 @@ pub(crate) struct Shard {
     /// Endpoints whose record in `health` is out of date.
     unwritten_health: HashSet<Arc<str>>,
     writing_health: bool,
+    /// What was asked for meanwhile.
+    write_health_again: bool,
     /// Circuits that this shard has said to be open.
     open_circuits: usize,
     /// Endpoints that the clerk is being asked to disable.
@@ -171,6 +173,7 @@ impl Shard {
             doubt: start::Doubt::none_after(ctx.pulse.stops()),
             unwritten_health: HashSet::new(),
             writing_health: false,
+            write_health_again: false,
             open_circuits: 0,
             disabling: HashSet::new(),
             is_sweeping: false,

@@ -116,8 +116,13 @@ impl Targets {
 }
 
 impl Target {
-    /// Whether it has all that its scheme signs with: without that nothing is ever sent.
-    pub(crate) fn can_sign(&self) -> bool {
-        self.head.can_sign()
+    /// From when on it has all that its scheme signs with, Unix milliseconds; None: never. Before that nothing is sent.
+    pub(crate) fn signs_from_ms(&self) -> Option<i64> {
+        self.head.signs_from_ms()
+    }
+
+    /// Whether it has that at `now_ms`, and from then on.
+    pub(crate) fn can_sign(&self, now_ms: i64) -> bool {
+        self.signs_from_ms().is_some_and(|from_ms| from_ms <= now_ms)
     }
 }

@@ -22,7 +22,8 @@ pub(crate) async fn take(items: &mut mpsc::Receiver<Item>, limits: &BatchLimits)
         match taken {
             Item::Record(record) => {
                 bytes += record.credit.bytes();
-                batch.next = batch.next.max(record.offset + 1);
+                // Lower than before where a topic was made again.
+                batch.next = record.offset + 1;
                 batch.records.push(record);
             }
             Item::Reached { offset, .. } => batch.next = batch.next.max(offset),

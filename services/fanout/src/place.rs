@@ -1,5 +1,5 @@
-//! Where the delivery of an endpoint goes now, by the endpoint's state and placement (DESIGN: "Placement", and the table
-//! of endpoint states).
+//! Where the delivery of an endpoint goes now, by the endpoint's state and placement (docs/PROMISES.md has the table of
+//! endpoint states).
 
 use event_model::Envelope;
 use kafka_log::Names;

@@ -55,7 +55,7 @@ impl Projection {
     }
 
     /// Asks for the ledger's end and waits for the view to reach it: whatever was committed to the ledger before this
-    /// call is in the snapshot (DESIGN: "Fan-out"). Waits for brokers that don't answer, until it is told to stop.
+    /// call is in the snapshot. Waits for brokers that don't answer, until it is told to stop.
     pub(crate) async fn current(&self, stop: &CancellationToken) -> Result<Arc<Snapshot>, Error> {
         loop {
             let error = match self.ledger.barrier().await {

@@ -1,7 +1,8 @@
 //! Part of a batch: what follows from its records is written at once and settled together, so that memory is bounded
 //! however many endpoints an event has.
 //!
-//! Nothing here commits: [`Slice::settle`] returns only when everything is acknowledged.
+//! Nothing here commits: [`Slice::settle`] returns only when everything is acknowledged. The log is told last, of what is
+//! written: whoever reads the batch again may judge otherwise, and what the log calls pending must be somewhere.
 
 use crate::{
     Error,
@@ -13,7 +14,7 @@ use crate::{
     span,
 };
 use kafka_log::{Ack, Credit, Names, Outgoing, Producer};
-use runtime::{clock::now_ms, trace::Span};
+use runtime::{clock::now_ms, crash_point, trace::Span};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ pub(crate) struct Output {
 pub(crate) struct Slice {
     works: Vec<Work>,
     sent: Vec<(Part, Result<Ack, kafka_log::Error>)>,
+    /// For the log.
+    to_tell: Vec<Part>,
 }
 
 /// A judged record. Its bytes stay in the partition's window until the slice is done.
@@ -63,14 +66,20 @@ enum Kind {
     Settled(usize),
 }
 
+impl Kind {
+    fn is_for_the_log(self) -> bool {
+        matches!(self, Self::Rejected | Self::Chunk(_) | Self::Settled(_))
+    }
+}
+
 impl Slice {
-    /// Records written and not yet known to be acknowledged.
+    /// Records not yet known to be acknowledged.
     pub(crate) fn under_way(&self) -> usize {
-        self.sent.len()
+        self.sent.len() + self.to_tell.len()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.sent.is_empty()
+        self.under_way() == 0
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,15 +108,29 @@ impl Slice {
             _span: span,
             _credit: credit,
         });
-        for kind in kinds {
+        let (to_tell, first): (Vec<Kind>, _) = kinds.into_iter().partition(|kind| kind.is_for_the_log());
+        self.to_tell.extend(to_tell.into_iter().map(|kind| Part { work, kind }));
+        for kind in first {
             self.send(Part { work, kind }, output).await?;
         }
         Ok(())
     }
 
-    /// Waits until everything is acknowledged. What failed is written again, in order for each endpoint, until it is;
-    /// deliveries whose endpoint has moved or gone go where it is now.
+    /// Waits until everything is acknowledged, the log last. What failed is written again, in order for each endpoint, until
+    /// it is; deliveries whose endpoint has moved or gone go where it is now.
     pub(crate) async fn settle(&mut self, output: &Output, stop: &CancellationToken) -> Result<(), Error> {
+        self.acknowledged(output, stop).await?;
+        crash_point("fanout.before_log");
+        for part in std::mem::take(&mut self.to_tell) {
+            self.send(part, output).await?;
+        }
+        self.acknowledged(output, stop).await?;
+        self.count();
+        Ok(())
+    }
+
+    /// Waits until what was sent is acknowledged.
+    async fn acknowledged(&mut self, output: &Output, stop: &CancellationToken) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             let sent = std::mem::take(&mut self.sent);
@@ -116,7 +139,6 @@ impl Slice {
                 outcomes.push((part, async { ack?.await }.await.err()));
             }
             if outcomes.iter().all(|(_, error)| error.is_none()) {
-                self.count();
                 return Ok(());
             }
             let again = self.repair(outcomes, output, stop, pause).await?;
@@ -201,7 +223,10 @@ impl Slice {
                     (&mut self.works[part.work].verdict, part.kind)
                 {
                     move_home(&mut matched.targets[index], &snapshot, output.lanes);
-                    again.extend(after_matching(matched, index).map(|kind| Part { work: part.work, kind }));
+                    let kinds = after_matching(matched, index).map(|kind| Part { work: part.work, kind });
+                    let (to_tell, first): (Vec<Part>, Vec<Part>) = kinds.partition(|part| part.kind.is_for_the_log());
+                    self.to_tell.extend(to_tell);
+                    again.extend(first);
                 }
             }
         }

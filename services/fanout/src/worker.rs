@@ -121,6 +121,7 @@ impl Worker {
         let mut slice = Slice::default();
         for (count, record) in batch.records.into_iter().enumerate() {
             let next = record.offset + 1;
+            self.go_back(record.offset);
             let verdict = judge(&record, &self.source.settings, &snapshot, shared.rules, now_ms());
             slice.add(verdict, record.credit, &shared.output).await?;
             if slice.under_way() >= shared.limits.max_deliveries {
@@ -135,6 +136,14 @@ impl Worker {
         measure::batch(began.elapsed());
         self.look_for_waiting();
         Ok(())
+    }
+
+    /// Does so when its topic was made again.
+    fn go_back(&mut self, offset: i64) {
+        if offset < self.next {
+            tracing::error!(partition = %self.partition, from = self.next, offset, "the log begins again");
+            self.next = offset;
+        }
     }
 
     /// What has been read meanwhile is younger than what is done, and says how old it is when it is its turn.
@@ -159,7 +168,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells how far the ledger is taken into account, also while nothing is published (DESIGN: "Placement").
+    /// Tells how far the ledger is taken into account, also while nothing is published.
     async fn report(&mut self) -> Result<(), Error> {
         let ledger_version = self.shared.output.projection.ledger_version();
         if self.committed == Some((self.next, ledger_version)) {

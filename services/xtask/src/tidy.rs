@@ -8,7 +8,6 @@ mod promises;
 mod rust;
 mod text;
 
-use std::collections::HashSet;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
@@ -37,19 +36,19 @@ impl Finding {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let paths = paths()?;
     let mut findings = layout::check(&paths);
-    let (mut functions, mut promised) = (HashSet::new(), String::new());
+    let (mut tests, mut promised) = (Vec::new(), String::new());
     for path in &paths {
         let bytes = std::fs::read(build::root().join(path)).with_context(|| format!("cannot read {path}"))?;
         if let Ok(text) = String::from_utf8(bytes) {
             findings.extend(check_file(path, &text));
             if path.ends_with(".rs") {
-                functions.extend(promises::functions(&text).map(str::to_owned));
+                tests.extend(promises::tests_in(path, &text));
             } else if path == promises::PATH {
                 promised = text;
             }
         }
     }
-    findings.extend(promises::check(&promised, &functions));
+    findings.extend(promises::check(&promised, &tests));
     for Finding { path, line, message } in &findings {
         eprintln!("{path}:{line}: {message}");
     }

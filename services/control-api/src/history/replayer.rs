@@ -5,18 +5,20 @@
 use crate::error::ApiError;
 use event_model::Event;
 use history_store::{Delivery, Outcome, Replay, Status, Store};
-use kafka_log::{Connection, TransactionalProducer};
+use kafka_log::{Connection, TransactionalProducer, Watermarks};
 use replay::{Again, Topics, transact};
 use runtime::clock::now_ms;
 use schemas::Endpoint;
 use std::{collections::HashSet, time::Duration};
 use tokio::{
-    sync::{Mutex, Notify},
+    sync::{Mutex, Notify, OnceCell},
     time::{Instant, sleep},
 };
 
 /// How long it is waited for the history to show a replay that was made.
 const SHOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How long it is waited for the history to know what the log holds.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const TRIES: usize = 4;
 const RETRY: Duration = Duration::from_millis(200);
@@ -36,6 +38,7 @@ pub(crate) struct Replayer {
     transactional_id: String,
     /// Made when it is first needed.
     producer: Mutex<Option<(TransactionalProducer, Topics)>>,
+    watermarks: OnceCell<Watermarks>,
     busy: parking_lot::Mutex<HashSet<String>>,
     freed: Notify,
 }
@@ -62,6 +65,7 @@ impl Replayer {
             connection: connection.clone(),
             store,
             producer: Mutex::new(None),
+            watermarks: OnceCell::new(),
             busy: parking_lot::Mutex::default(),
             freed: Notify::new(),
         }
@@ -82,6 +86,32 @@ impl Replayer {
             }
             freed.await;
         }
+    }
+
+    /// Waits until the history knows all that this partition of the log holds by now. By what it knew before, a delivery
+    /// could be sent under a number that it was sent under already, and be dropped for a repeat.
+    ///
+    /// # Errors
+    /// 503 when it lags behind for longer, or Kafka doesn't answer.
+    pub(crate) async fn caught_up(&self, log_partition: i32) -> Result<(), ApiError> {
+        let unanswered = |error: kafka_log::Error| {
+            tracing::warn!(%error, "the log's end is not known");
+            ApiError::unavailable("kafka does not answer at the moment; try again", 2)
+        };
+        let make = async || Watermarks::new(&self.connection);
+        let watermarks = self.watermarks.get_or_try_init(make).await.map_err(unanswered)?;
+        let log = self.connection.names().log();
+        let (first, end) = watermarks.range(&log, log_partition).await.map_err(unanswered)?;
+        let deadline = Instant::now() + CAUGHT_UP_WITHIN;
+        while first < end && self.store.next_offset(log_partition).await? < end {
+            if Instant::now() >= deadline {
+                let message =
+                    "the history lags behind the log, so it isn't known what has become of this delivery; try again";
+                return Err(ApiError::unavailable(message, 5));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Sends a delivery again that has come to its end, and returns it as it then was: pending. (The history may know

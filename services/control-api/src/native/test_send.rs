@@ -173,7 +173,8 @@ async fn send(api: &Api, caller: &ForTenant, endpoint: &Endpoint, event: &Event,
         .as_ref()
         .unwrap_or(&api.delivery.header_prefix);
     let Rendered { body, content_type } = render(event, endpoint.envelope.parse().unwrap_or_default());
-    let headers = Head::new(endpoint, prefix, &api.keyring).headers(About {
+    let head = Head::new(endpoint, prefix, &api.keyring);
+    let headers = head.headers(About {
         delivery_id,
         event_id: &event.id,
         body: &body,
@@ -197,5 +198,9 @@ async fn send(api: &Api, caller: &ForTenant, endpoint: &Endpoint, event: &Event,
         timeout: Duration::from_secs(u64::try_from(timeout_sec).unwrap_or(1)),
         max_response_bytes: MAX_RESPONSE_BYTES,
     };
-    Box::pin(api.tester.client.post(request)).await
+    let mut attempt = Box::pin(api.tester.client.post(request)).await;
+    if let Ok(response) = &mut attempt.outcome {
+        head.mask(response);
+    }
+    attempt
 }

@@ -174,6 +174,53 @@ async fn a_secret_is_rotated_and_both_sign_until_the_old_one_expires() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_rotation_leaves_the_first_secret_valid_and_the_ninth_is_refused() -> Result<()> {
+    let world = World::start().await?;
+    let made = world.client.post(ENDPOINTS, &minimal()).await?.expect(201);
+    let id = made["endpoint"]["id"].as_str().expect("an id").to_owned();
+    let rotate = format!("{ENDPOINTS}/{id}/rotate_secret");
+    let signing = || {
+        let view = world.replica.ledger.view();
+        let stored = view.endpoint(&id).expect("it is there");
+        ledger::open_signing_secrets(stored, &world.keyring, runtime::clock::now_ms())
+    };
+    let longest = json!({"previousSecretExpiresInSec": 2_592_000});
+    let mut secrets = vec![made["signingSecret"].clone()];
+    let mut expires_at = Value::Null;
+    for nth in 0..8 {
+        let answer = if nth == 0 {
+            world.client.post(&rotate, &longest).await?
+        } else {
+            world.client.send("POST", &rotate, None).await?
+        };
+        let rotated = answer.expect(200);
+        if nth == 0 {
+            expires_at = rotated["endpoint"]["previousSigningSecretExpiresAt"].clone();
+        }
+        assert_eq!(
+            rotated["endpoint"]["previousSigningSecretExpiresAt"], expires_at,
+            "that of the last one to expire"
+        );
+        secrets.insert(0, rotated["signingSecret"].clone());
+        assert_eq!(json!(signing()?), json!(secrets));
+    }
+
+    let refused = world.client.send("POST", &rotate, None).await?;
+    refused.expect_error(409, "CONFLICT");
+    assert!(
+        refused.body.contains("previousSecretExpiresInSec 0"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(json!(signing()?), json!(secrets), "it changed nothing");
+    let at_once = json!({"previousSecretExpiresInSec": 0});
+    let rotated = world.client.post(&rotate, &at_once).await?.expect(200);
+    assert_eq!(rotated["endpoint"]["hasPreviousSigningSecret"], false);
+    assert_eq!(json!(signing()?), json!([rotated["signingSecret"]]));
+    world.replica.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_loses_a_change_and_a_stale_one_is_refused() -> Result<()> {
     let world = World::start().await?;
     let made = world.client.post(ENDPOINTS, &minimal()).await?.expect(201);

@@ -57,6 +57,11 @@ impl Shard {
 
     async fn take_in(&mut self, stream: usize, record: Record) {
         let reading = self.streams.get_mut(stream);
+        if !reading.tracker.follows(record.offset) {
+            tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset, "the log begins again");
+            reading.tracker.restart(record.offset);
+            reading.committed = record.offset;
+        }
         let read = reading.tracker.read(record.offset);
         reading.oldest.read(record.offset, record.timestamp_ms);
         if read.already_done {
@@ -160,8 +165,7 @@ impl Shard {
             return self.settle(arrived.slot);
         }
         let now = now_ms();
-        let max_age_ms = i64::try_from(self.ctx.options.max_age.as_millis()).unwrap_or(i64::MAX);
-        if is_expired(now, delivery.matched_at_ms, max_age_ms) {
+        if is_expired(now, delivery.matched_at_ms, self.ctx.max_age_ms()) {
             return self.bury(delivery, arrived, Reason::Expired).await;
         }
         match target.status {
@@ -170,7 +174,7 @@ impl Shard {
                 let paused_ms = (now - target.changed_at_ms).max(0) as f64;
                 self.defer(delivery, arrived, (paused_ms / 2.0).max(5_000.0)).await;
             }
-            _ if !target.can_sign() && arrived.class != Class::Dedicated => {
+            _ if !target.can_sign(now) && arrived.class != Class::Dedicated => {
                 self.defer(delivery, arrived, UNSIGNABLE_WAIT_MS).await;
             }
             _ => self.keep(delivery, arrived, target).await,

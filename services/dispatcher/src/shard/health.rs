@@ -1,7 +1,7 @@
 //! How the shard's endpoints are doing: restored when the shard begins, written down as it changes, and what it means for
 //! what waits. The rules are `delivery_core::health`.
 
-use super::{Event, Shard, admit::Arrived};
+use super::{Event, SIDE_WRITES, Shard, admit::Arrived};
 use crate::{readers::Class, target::Status};
 use delivery_core::health::{self, Answer, Circuit, Gate, Health};
 use delivery_core::outcome::Reason;
@@ -27,7 +27,7 @@ pub(crate) struct Said {
     pub(crate) took: Duration,
 }
 
-/// A partition of `health` holds few records: who can't read it by then begins anew.
+/// A partition of `health` holds few records: who can't read it by then tries again.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 impl Shard {
@@ -136,7 +136,7 @@ impl Shard {
         if was_open && !is_open {
             self.queues.reopen(&said.endpoint);
         }
-        if was_open != is_open || said.was_probe {
+        if was_open != is_open || said.was_probe || self.stopping.is_some() {
             self.write_health();
         }
         match after {
@@ -188,6 +188,15 @@ impl Shard {
         }
     }
 
+    /// Ends what has grown too old in memory, such as what waits for a paused endpoint. No more at once than is written at
+    /// once.
+    pub(super) async fn bury_what_expired(&mut self) {
+        for waiting in self.queues.take_expired(now_ms(), self.ctx.max_age_ms(), SIDE_WRITES) {
+            let (delivery, arrived) = waiting.into_arrived();
+            self.bury(delivery, arrived, Reason::Expired).await;
+        }
+    }
+
     /// Its record in `health` is out of date.
     fn health_changed(&mut self, endpoint: Arc<str>) {
         self.unwritten_health.insert(endpoint);
@@ -196,7 +205,11 @@ impl Shard {
     /// Writes down what has changed, unless that is being done already: then it is done right after it.
     pub(super) fn write_health(&mut self) {
         self.unwritten_health.extend(self.queues.take_reset());
-        if self.writing_health || self.unwritten_health.is_empty() {
+        if self.writing_health {
+            self.write_health_again = true;
+            return;
+        }
+        if self.unwritten_health.is_empty() {
             return;
         }
         let records: Vec<Outgoing> = std::mem::take(&mut self.unwritten_health)

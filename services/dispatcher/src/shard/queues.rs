@@ -1,5 +1,6 @@
 //! What waits in memory, per endpoint: two queues, a rate, a count of requests under way. Which may start next.
 
+mod outlived;
 mod waiting;
 
 use super::limiter::Limiter;
@@ -46,7 +47,7 @@ pub(crate) struct Queues {
     by_endpoint: HashMap<Arc<str>, Queue>,
     /// Endpoints that may be able to start something, each once, in turn.
     ring: VecDeque<Arc<str>>,
-    /// Endpoints that wait for their rate.
+    /// Endpoints that wait for their rate, for a probe's time, or until they can be signed for.
     timers: BinaryHeap<Reverse<(Instant, Arc<str>)>>,
     /// Endpoints whose health was forgotten because they were changed.
     reset: Vec<Arc<str>>,
@@ -81,14 +82,18 @@ impl Queue {
 
     fn can_start(&self) -> bool {
         self.target.status == crate::target::Status::Active
-            && self.target.can_sign()
+            && self.target.signs_from_ms().is_some()
             && self.len() > 0
             && self.in_flight < self.target.max_in_flight
     }
 
-    /// Whether the circuit lets a request through.
+    /// Whether the circuit lets a request through, and it can be signed.
     fn gate(&self) -> Gate {
-        self.health.map_or(Gate::Free, |health| health.gate(now_ms()))
+        let now_ms = now_ms();
+        match self.target.signs_from_ms() {
+            Some(until_ms) if until_ms > now_ms => Gate::Shut { until_ms },
+            _ => self.health.map_or(Gate::Free, |health| health.gate(now_ms)),
+        }
     }
 
     fn push(&mut self, waiting: Waiting) {
@@ -134,6 +139,10 @@ impl Queue {
         if target.rate != self.target.rate {
             self.limiter = target.rate.and_then(Limiter::new);
             // Not to wait for the old rate's time.
+            self.in_timers = false;
+        }
+        if target.signs_from_ms() != self.target.signs_from_ms() {
+            // Nor for the expiry of a secret that can be read now.
             self.in_timers = false;
         }
         let is_reset = target.version != self.target.version && self.health.take().is_some();
@@ -313,30 +322,6 @@ impl Queues {
         };
         queue.bytes = 0;
         queue.returned.drain(..).chain(queue.new.drain(..)).collect()
-    }
-
-    /// Takes out what waits for an open circuit, its schedule having come to its end.
-    pub(crate) fn take_outlived(&mut self, now_ms: i64) -> Vec<Waiting> {
-        let mut taken = Vec::new();
-        for queue in self.by_endpoint.values_mut() {
-            if !queue.health.is_some_and(|health| health.is_open()) {
-                continue;
-            }
-            let Queue {
-                returned, new, bytes, ..
-            } = queue;
-            let outlived = |w: &Waiting| w.delivery.last_due_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
-            for waiting in [returned, new] {
-                if !waiting.iter().any(outlived) {
-                    continue;
-                }
-                let (dead, kept): (VecDeque<_>, VecDeque<_>) = waiting.drain(..).partition(outlived);
-                *bytes -= dead.iter().map(|w| w.share.bytes()).sum::<usize>();
-                *waiting = kept;
-                taken.extend(dead);
-            }
-        }
-        taken
     }
 
     /// Takes out the last of what is new and isn't from a dedicated topic.

@@ -19,6 +19,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// What is sent within this time is back in memory no sooner when it is deferred: a retry topic takes a second, a
 /// transaction and two more reads.
 const SOON: Duration = Duration::from_secs(2);
+/// How often `health` is tried to be read before a shard goes to work without it.
+const HEALTH_TRIES: usize = 5;
 /// How soon a dedicated topic that wasn't there is looked for once more.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Offsets are committed again this often, because they expire.
@@ -103,8 +105,9 @@ impl Shard {
                 },
             }
         }
+        let mut health_tries = 0;
         loop {
-            match self.open_all().await {
+            match self.open_all(&mut health_tries).await {
                 Ok(()) => return true,
                 Err(error) => {
                     tracing::warn!(shard = self.number, %error, "can't begin to read the shard; trying again")
@@ -116,9 +119,17 @@ impl Shard {
         }
     }
 
-    async fn open_all(&mut self) -> Result<(), Error> {
+    async fn open_all(&mut self, health_tries: &mut usize) -> Result<(), Error> {
         self.open_streams().await?;
-        self.restore_health().await
+        *health_tries += 1;
+        match self.restore_health().await {
+            // It is a help: its absence must not keep all else waiting for ever.
+            Err(error) if *health_tries >= HEALTH_TRIES => {
+                tracing::error!(shard = self.number, %error, "how its endpoints are doing can't be read; that begins anew");
+                Ok(())
+            }
+            restored => restored,
+        }
     }
 
     /// Waits; true at once when the shard is taken away meanwhile. Changed endpoints are looked at later.
@@ -197,11 +208,11 @@ impl Shard {
         }
     }
 
-    /// Soon looks once more for a dedicated topic that wasn't there.
-    fn look_again_soon(&self) {
+    /// Looks once more for dedicated topics that are not read, after that time.
+    pub(super) fn look_again_after(&self, wait: Duration) {
         let stale = self.stale.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            tokio::time::sleep(wait).await;
             stale.store(true, Ordering::Relaxed);
         });
     }
@@ -237,12 +248,9 @@ impl Shard {
                     return;
                 }
             }
-            if self
-                .streams
-                .index(&self.ctx.names.endpoint(endpoint_id, number))
-                .is_none()
-            {
-                self.look_again_soon();
+            let topic = self.ctx.names.endpoint(endpoint_id, number);
+            if self.streams.index(&topic).is_none() && self.streams.may_be_tried(&topic) {
+                self.look_again_after(LOOK_AGAIN_AFTER);
             }
         }
         self.queues.of(&target);
@@ -267,6 +275,7 @@ impl Shard {
         self.streams.measure();
         if self.stopping.is_none() {
             self.bury_what_outlived_its_schedule().await;
+            self.bury_what_expired().await;
             self.is_sweeping = true;
             self.queues.forget_idle();
             self.count_open_circuits();

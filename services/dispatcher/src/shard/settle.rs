@@ -11,7 +11,9 @@ impl Shard {
             Event::Responded(said) => self.answered(said).await,
             Event::HealthWritten => {
                 self.writing_health = false;
-                self.write_health();
+                if std::mem::take(&mut self.write_health_again) {
+                    self.write_health();
+                }
             }
             Event::Asked { endpoint } => drop(self.disabling.remove(&endpoint)),
             Event::Settled { slot, permit, ended } => {

@@ -6,13 +6,17 @@ use delivery_core::tracker::{CommitPoint, Tracker};
 use kafka_log::{Commit, Error, ReadOptions, Record, Start, TopicPartition};
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 use tokio::time::Instant;
 
 /// Most that the window of a dedicated topic is, of what all of them share.
 const DEDICATED_WINDOW_BYTES: usize = 16 << 20;
 
+/// How long a dedicated topic that can't be read is left alone; twice as long each time.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(4);
+const MOST_UNREADABLE_WAIT: Duration = Duration::from_secs(60);
 /// Window of a lane or a partition of `returns`.
 const SHARED_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (128 << 10)..=(4 << 20);
 
@@ -44,9 +48,24 @@ pub(crate) struct Streams {
     stalled: Vec<usize>,
     /// How many are blocked.
     blocked: usize,
+    /// Dedicated topics that could not be read: when to try again, and how long to wait after that.
+    unreadable: HashMap<Arc<str>, (Instant, Duration)>,
 }
 
 impl Streams {
+    /// Whether it is time to try a topic that could not be read.
+    pub(super) fn may_be_tried(&self, topic: &str) -> bool {
+        self.unreadable.get(topic).is_none_or(|(at, _)| *at <= Instant::now())
+    }
+
+    /// It could not be read, again. How long it is left alone.
+    fn put_off(&mut self, topic: &Arc<str>) -> Duration {
+        let wait = self.unreadable.get(topic).map_or(UNREADABLE_WAIT, |(_, next)| *next);
+        let next = (wait * 2).min(MOST_UNREADABLE_WAIT);
+        self.unreadable.insert(topic.clone(), (Instant::now() + wait, next));
+        wait
+    }
+
     pub(crate) fn index(&self, topic: &str) -> Option<usize> {
         self.by_topic.get(topic).copied()
     }
@@ -203,6 +222,12 @@ impl Shard {
         let committed = self.membership.committed(partitions).await?;
         let committed: HashMap<TopicPartition, _> = committed.into_iter().map(|c| (c.partition.clone(), c)).collect();
         for (class, partition) in wanted {
+            if !self.streams.may_be_tried(&partition.topic) {
+                continue;
+            }
+            if self.given_up.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
             let found = committed.get(&partition);
             let start = found.and_then(|c| c.offset).map_or(Start::Beginning, Start::Offset);
             let options = ReadOptions {
@@ -223,8 +248,16 @@ impl Shard {
                     self.dedicated_topic_missing(&partition);
                     continue;
                 }
+                // Nobody leads it: the shard is there for the others all the same.
+                Err(error) if class == Class::Dedicated => {
+                    tracing::error!(%partition, %error, "a dedicated topic can't be read; its shard goes on without it");
+                    let wait = self.streams.put_off(&partition.topic);
+                    self.look_again_after(wait);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
+            self.streams.unreadable.remove(&partition.topic);
             let metadata = found.filter(|c| c.offset == Some(began)).map(|c| c.metadata.as_str());
             let tracker = Tracker::resume(began, metadata, self.ctx.identity.clone());
             self.streams.push(Stream {

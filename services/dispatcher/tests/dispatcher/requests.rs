@@ -160,7 +160,10 @@ async fn both_secrets_sign_during_a_rotation_and_one_after_it() {
     let endpoint = world
         .endpoint(receiver.url("/"), |e| seal_signing_secret(e, &world.keyring, &old))
         .await;
-    let rotated = |until_ms| rotate_secret(&endpoint, &world.keyring, &new, Some(until_ms)).expect("it opens");
+    let rotated = |until_ms| {
+        let rotated = rotate_secret(&endpoint, &world.keyring, &new, Some(until_ms), now_ms());
+        rotated.expect("it opens")
+    };
     world.put(&rotated(now_ms() + 3_600_000)).await;
     world.publish(&world.deliveries(&endpoint, 1)).await;
     let instance = world.instance().await;
@@ -173,6 +176,30 @@ async fn both_secrets_sign_during_a_rotation_and_one_after_it() {
     let hit = receiver.until("/", 2).await.remove(1);
     assert_eq!(signatures(&hit, "webhook-signature"), 1);
     assert!(verifies(&hit, "webhook-", &new) && !verifies(&hit, "webhook-", &old));
+    instance.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_rotation_leaves_the_first_secret_signing() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let secrets = [(); 3].map(|()| SigningSecret::generate().expose());
+    let mut endpoint = world
+        .endpoint(receiver.url("/"), |e| {
+            seal_signing_secret(e, &world.keyring, &secrets[0]);
+        })
+        .await;
+    for secret in &secrets[1..] {
+        let until_ms = Some(now_ms() + 3_600_000);
+        endpoint = rotate_secret(&endpoint, &world.keyring, secret, until_ms, now_ms()).expect("it opens");
+    }
+    world.put(&endpoint).await;
+    world.publish(&world.deliveries(&endpoint, 1)).await;
+    let instance = world.instance().await;
+    let hit = receiver.until("/", 1).await.remove(0);
+    assert_eq!(signatures(&hit, "webhook-signature"), 3);
+    assert!(secrets.iter().all(|secret| verifies(&hit, "webhook-", secret)));
     instance.end().await;
     world.end().await;
 }

@@ -52,7 +52,8 @@ async fn each_scheme_carries_what_it_says_and_a_rotation_carries_both_pairs() {
         assert_eq!(passes(&hit, &secret, &endpoint), expected, "{scheme}");
 
         let new = SigningSecret::generate().expose();
-        let rotated = rotate_secret(&endpoint, &world.keyring, &new, Some(now_ms() + 3_600_000)).expect("it opens");
+        let until_ms = Some(now_ms() + 3_600_000);
+        let rotated = rotate_secret(&endpoint, &world.keyring, &new, until_ms, now_ms()).expect("it opens");
         let rotated = world.put(&rotated).await;
         assert_ne!(rotated.public_key, endpoint.public_key);
         world.publish(&world.deliveries(&rotated, 1)).await;
@@ -81,6 +82,35 @@ async fn without_its_key_pair_a_request_is_not_sent_signed_in_part() {
     let deferred = retries.one(|_| true).await.record;
     assert_eq!((deferred.cause.as_str(), deferred.attempts_made), ("deferral", 0));
     assert!(receiver.hits("/").is_empty());
+    instance.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_old_secret_that_cannot_be_read_a_request_is_sent_once_that_has_expired() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let strange = Keyring::new(&Keyring::generate_key(), &[]).expect("a key");
+    let new = SigningSecret::generate().expose();
+    let marker = world.endpoint(receiver.url("/marker"), |_| ()).await;
+    world.publish(&world.deliveries(&marker, 1)).await;
+    let instance = world.instance().await;
+    receiver.until("/marker", 1).await;
+    let expires_at_ms = now_ms() + 3_000;
+    let endpoint = world
+        .endpoint(receiver.url("/"), |e| {
+            e.placement = "dedicated".into();
+            seal_signing_secret(e, &strange, &SigningSecret::generate().expose());
+            *e = rotate_secret(e, &strange, &new, Some(expires_at_ms), now_ms()).expect("it opens");
+            seal_signing_secret(e, &world.keyring, &new);
+        })
+        .await;
+    world.publish(&world.deliveries(&endpoint, 1)).await;
+    let hit = receiver.until("/", 1).await.remove(0);
+    let sent_s: i64 = header(&hit, "webhook-timestamp").parse().expect("Unix seconds");
+    assert!(sent_s >= expires_at_ms / 1000, "{sent_s} is before {expires_at_ms}");
+    assert_eq!(header(&hit, "webhook-attempt"), "1", "it was not tried before");
+    assert_eq!(header(&hit, "webhook-signature").split(' ').count(), 1);
     instance.end().await;
     world.end().await;
 }

@@ -5,9 +5,11 @@ use crate::{
     setup::{World, ids, sorted},
     tail::Tail,
 };
+use dispatcher::Options;
 use ledger::seal_signing_secret;
 use schemas::{DeadLetter, Delivery, Endpoint};
 use signing::SigningSecret;
+use std::time::Duration;
 
 fn dedicated(endpoint: &mut Endpoint) {
     endpoint.placement = "dedicated".into();
@@ -52,6 +54,46 @@ async fn paused_shared_ones_are_deferred_and_dedicated_ones_wait_and_flow_at_onc
     assert_eq!(sorted(receiver.ids("/own")), ids(&mine));
     assert!(receiver.hits("/shared").is_empty());
     assert_eq!(retries.all().len(), 3, "the dedicated one's never left their topic");
+    instance.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_paused_endpoint_in_its_own_topic_expires_there() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let dead = Tail::<DeadLetter>::start(&world.connection, &[world.connection.names().dlq()]).await;
+    let own = world.endpoint(receiver.url("/own"), |e| {
+        dedicated(e);
+        e.status = "paused".into();
+    });
+    let own = own.await;
+    let options = Options {
+        max_age: Duration::from_secs(3_600),
+        ..world.options()
+    };
+    let instance = world.instance_with(options).await;
+    // It is read from here on.
+    world.until_committed(&own, 0).await;
+    let mut waiting = world.deliveries(&own, 4);
+    for (number, delivery) in waiting.iter_mut().enumerate() {
+        // The last one has its time.
+        let left_ms = if number == 3 { 3_000_000 } else { 2_000 };
+        delivery.matched_at_ms -= 3_600_000 - left_ms;
+    }
+    world.publish(&waiting).await;
+    let letters = dead.until(3, |_| true).await;
+    let mut buried = Vec::new();
+    for written in letters {
+        let letter = written.record;
+        assert_eq!((letter.reason.as_str(), letter.delivery.attempts_made), ("expired", 0));
+        buried.push(letter.delivery.delivery_id);
+    }
+    assert_eq!(sorted(buried), ids(&waiting[..3]));
+    world.until_committed(&own, 3).await;
+    world.set_status(&own, "active").await;
+    receiver.until("/own", 1).await;
+    assert_eq!(receiver.ids("/own"), ids(&waiting[3..]));
     instance.end().await;
     world.end().await;
 }

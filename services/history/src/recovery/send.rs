@@ -14,12 +14,13 @@ use schemas::Endpoint;
 const MAX_BYTES: usize = 4 << 20;
 
 impl Running<'_> {
-    /// Sends all of it. After an error some of it may be sent: begin again with what the log says then.
+    /// Sends all of it. After an error some of it may be sent: begin again with what the log says then. To be stopped is
+    /// such an error, too: whoever goes on must not believe that the page's end was reached.
     pub(super) async fn send(&mut self, page: Page, endpoint: &Endpoint) -> Result<(), Error> {
         let (mut records, mut sent, mut bytes) = (Vec::new(), 0, 0);
         for item in page.items {
             if self.office.stop.is_cancelled() {
-                break;
+                return Err(kafka_log::Error::Stopped.into());
             }
             match self.records(&item, endpoint, &mut records) {
                 Some(body) => {

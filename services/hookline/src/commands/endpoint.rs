@@ -106,7 +106,7 @@ pub struct RotateSecret {
     which: Which,
     #[command(flatten)]
     secret: SigningSecretFlags,
-    /// How long the old secret goes on signing too; 0 ends it at once
+    /// How long the old secret goes on signing too; 0 ends it, and all that are older, at once
     #[arg(long, alias = "previous-secret-expires-in", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=2_592_000))]
     previous_secret_expires_in_sec: i64,
     #[command(flatten)]

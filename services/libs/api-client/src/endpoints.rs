@@ -95,7 +95,7 @@ pub struct RateLimit {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rotation {
-    /// 0 ends the old one at once.
+    /// 0 ends the old one, and all that are older, at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_secret_expires_in_sec: Option<i64>,
     /// One's own, `whsec_…`.

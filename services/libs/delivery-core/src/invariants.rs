@@ -7,9 +7,11 @@ pub const INVARIANTS: [&str; 7] = [
      delivered, waiting, dead-lettered, logged as cancelled; or it is in `rejected`; the log resolves to one",
     "no offset is committed before everything it stands for is acknowledged elsewhere or delivered",
     "one owner sends to an endpoint, but for the bounded overlap of a zombie, and test sends",
-    "no request leaves for an address that the egress policy forbids",
+    "no request leaves for an address that the egress policy forbids, whatever DNS, a literal, a proxy variable or a \
+     redirect says; with `egress.proxy`, forbidden literals and names that resolve to one here are refused, and the \
+     proxy must refuse the rest",
     "no secret is ever in a log line, a metric, an error, or in clear in a topic",
-    "nothing of one tenant is ever visible to another",
+    "nothing of one tenant is ever visible to another, and no key can move an endpoint made with scopes that it lacks",
     "memory is bounded by settings, whatever waits in Kafka",
 ];
 
@@ -42,7 +44,8 @@ mod tests {
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(
-        expected = "invariant 6 is broken: nothing of one tenant is ever visible to another; tenant a, not b"
+        expected = "invariant 6 is broken: nothing of one tenant is ever visible to another, and no key can move an \
+                    endpoint made with scopes that it lacks; tenant a, not b"
     )]
     fn names_itself_when_broken() {
         invariant!(6, "a" == "b".trim(), "tenant {}, not {}", "a", "b");

@@ -96,6 +96,24 @@ impl Tracker {
         }
     }
 
+    /// Whether a record of this offset comes after those that were read.
+    #[must_use]
+    pub fn follows(&self, offset: i64) -> bool {
+        offset >= self.next_offset
+    }
+
+    /// Begins anew at `base_offset`, because the log does: its topic was made again. What was read before and is done later
+    /// changes nothing.
+    pub fn restart(&mut self, base_offset: i64) {
+        self.first_seq += self.window.len() as u64;
+        self.window.clear();
+        self.outstanding = 0;
+        self.inherited.clear();
+        self.inherited_records = 0;
+        self.next_offset = base_offset;
+        self.dirty = true;
+    }
+
     /// Takes note of the next record. Offsets ascend, with gaps. O(1).
     pub fn read(&mut self, offset: i64) -> Read {
         debug_assert!(

@@ -37,7 +37,7 @@ pub struct About<'a> {
 
 impl Head {
     /// `prefix`: of the tenant's deliveries, such as `webhook-`. What can't be decrypted is logged and left out; without all
-    /// that its scheme signs with, nothing is ever sent.
+    /// that its scheme signs with, old secrets included until they expire, nothing is sent.
     #[must_use]
     pub fn new(endpoint: &Endpoint, prefix: &str, keyring: &Keyring) -> Self {
         Self {
@@ -47,14 +47,19 @@ impl Head {
         }
     }
 
-    /// Whether there is all that its scheme signs with.
-    #[must_use]
-    pub fn can_sign(&self) -> bool {
-        self.signers.can_sign()
+    pub(crate) fn own(&self) -> &HeaderMap {
+        &self.own
     }
 
-    /// The endpoint's own headers, then Hookline's over them, signed for the current secret first. None: it can't be signed in
-    /// full, so it may not be sent.
+    /// From when on there is all that its scheme signs with, Unix milliseconds: the expiry of the last old secret that can't
+    /// be used, the least number when all can. None: never.
+    #[must_use]
+    pub fn signs_from_ms(&self) -> Option<i64> {
+        self.signers.signs_from_ms()
+    }
+
+    /// The endpoint's own headers, then Hookline's over them, signed for the current secret first, then for each old one that
+    /// is valid. None: it can't be signed in full, so it may not be sent.
     #[must_use]
     pub fn headers(&self, about: About<'_>) -> Option<HeaderMap> {
         let signature = self.signers.sign(about.delivery_id, about.body, about.now_ms)?;
@@ -152,9 +157,9 @@ mod tests {
         let keyring = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
         let other = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
         let (mut endpoint, _) = endpoint(&keyring);
-        assert!(!Head::new(&endpoint, "webhook-", &other).can_sign());
+        assert_eq!(Head::new(&endpoint, "webhook-", &other).signs_from_ms(), None);
         endpoint.signature_scheme = "both".into();
         let head = Head::new(&endpoint, "webhook-", &keyring);
-        assert!(!head.can_sign() && head.headers(ABOUT).is_none());
+        assert!(head.signs_from_ms().is_none() && head.headers(ABOUT).is_none());
     }
 }

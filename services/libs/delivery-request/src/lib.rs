@@ -6,6 +6,7 @@
 
 mod failure;
 mod head;
+mod mask;
 mod names;
 mod signers;
 

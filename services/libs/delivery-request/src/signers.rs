@@ -1,20 +1,28 @@
 //! What an endpoint's requests are signed with, decrypted once.
 
-use ledger::Keyring;
+use ledger::{Keyring, OldSecret, old_secrets};
 use schemas::Endpoint;
 use signing::{Scheme, SigningKey, SigningSecret};
 
-/// The present signers, and the previous ones while they are valid.
+/// The present signers, and the old ones while they are valid.
 pub(crate) struct Signers {
     scheme: Scheme,
     /// None when something can't be used that the scheme asks for.
     current: Option<Pair>,
-    previous: Option<(Pair, i64)>,
+    /// Newest first.
+    old: Vec<Old>,
 }
 
 struct Pair {
     secret: SigningSecret,
+    /// Only of a scheme that asks for it.
     key: Option<SigningKey>,
+}
+
+struct Old {
+    /// None when something of it can't be used that the scheme asks for: before it expires, nothing is signed in full.
+    pair: Option<Pair>,
+    expires_at_ms: i64,
 }
 
 impl Signers {
@@ -26,25 +34,28 @@ impl Signers {
         Self {
             scheme,
             current: current(endpoint, keyring, scheme),
-            previous: previous(endpoint, keyring),
+            old: old_secrets(endpoint)
+                .map(|one| old(endpoint, keyring, scheme, &one))
+                .collect(),
         }
     }
 
-    pub(crate) fn can_sign(&self) -> bool {
-        self.current.is_some()
+    /// From when on requests can be signed in full, Unix milliseconds: when the last old secret that can't be used has
+    /// expired. None: never.
+    pub(crate) fn signs_from_ms(&self) -> Option<i64> {
+        self.current.as_ref()?;
+        let unusable = self.old.iter().filter(|old| old.pair.is_none());
+        Some(unusable.map(|old| old.expires_at_ms).max().unwrap_or(i64::MIN))
     }
 
     pub(crate) fn sign(&self, delivery_id: &str, body: &[u8], now_ms: i64) -> Option<String> {
         let current = self.current.as_ref()?;
-        let previous = self
-            .previous
-            .as_ref()
-            .filter(|(_, expires_at_ms)| now_ms < *expires_at_ms);
         let mut secrets = vec![&current.secret];
         let mut keys: Vec<&SigningKey> = current.key.iter().collect();
-        if let Some((previous, _)) = previous {
-            secrets.push(&previous.secret);
-            keys.extend(&previous.key);
+        for old in self.old.iter().filter(|old| now_ms < old.expires_at_ms) {
+            let pair = old.pair.as_ref()?;
+            secrets.push(&pair.secret);
+            keys.extend(&pair.key);
         }
         signing::sign(self.scheme, delivery_id, now_ms / 1000, body, &secrets, &keys)
     }
@@ -52,32 +63,45 @@ impl Signers {
 
 /// None when something is missing that the scheme asks for.
 fn current(endpoint: &Endpoint, keyring: &Keyring, scheme: Scheme) -> Option<Pair> {
-    let (secret, key) = (Some(&endpoint.signing_secret), endpoint.signing_key.as_ref());
-    let pair = pair(endpoint, keyring, secret, key, ["signing_secret", "signing_key"])?;
+    let (secret, key) = (&endpoint.signing_secret, endpoint.signing_key.as_deref());
+    let pair = pair(
+        endpoint,
+        keyring,
+        scheme,
+        secret,
+        key,
+        ["signing_secret", "signing_key"],
+    )?;
     let complete = !scheme.has_v1a() || pair.key.is_some();
     complete.then_some(pair)
 }
 
-fn previous(endpoint: &Endpoint, keyring: &Keyring) -> Option<(Pair, i64)> {
-    let expires_at_ms = endpoint.previous_signing_secret_expires_at_ms?;
-    let secret = endpoint.previous_signing_secret.as_ref();
-    let key = endpoint.previous_signing_key.as_ref();
+/// One of before the endpoint had a key pair has none to sign with.
+fn old(endpoint: &Endpoint, keyring: &Keyring, scheme: Scheme, old: &OldSecret<'_>) -> Old {
     let fields = ["previous_signing_secret", "previous_signing_key"];
-    Some((pair(endpoint, keyring, secret, key, fields)?, expires_at_ms))
+    Old {
+        pair: pair(endpoint, keyring, scheme, old.secret, old.key, fields),
+        expires_at_ms: old.expires_at_ms,
+    }
 }
 
+/// None when it can't be used, as far as the scheme asks for it.
 fn pair(
     endpoint: &Endpoint,
     keyring: &Keyring,
-    secret: Option<&Vec<u8>>,
-    key: Option<&Vec<u8>>,
+    scheme: Scheme,
+    secret: &[u8],
+    key: Option<&[u8]>,
     [secret_field, key_field]: [&str; 2],
 ) -> Option<Pair> {
     if endpoint.status == "deleted" {
         return None;
     }
-    let secret = parsed(endpoint, keyring, secret?, secret_field, SigningSecret::parse)?;
-    let key = key.and_then(|sealed| parsed(endpoint, keyring, sealed, key_field, SigningKey::parse));
+    let secret = parsed(endpoint, keyring, secret, secret_field, SigningSecret::parse)?;
+    let key = match key.filter(|_| scheme.has_v1a()) {
+        None => None,
+        Some(sealed) => Some(parsed(endpoint, keyring, sealed, key_field, SigningKey::parse)?),
+    };
     Some(Pair { secret, key })
 }
 
@@ -106,3 +130,6 @@ pub(crate) fn opened(endpoint: &Endpoint, keyring: &Keyring, sealed: &[u8], fiel
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

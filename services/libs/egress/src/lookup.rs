@@ -1,5 +1,11 @@
 //! What addresses a name has. A name that several requests wait for is asked for once, so that one which is never
-//! answered holds one look-up, not one for each request. Nothing is judged here.
+//! answered holds one look-up, not one for each request. Nothing is judged here, and how many look-ups
+//! the system does at a time is `system`'s to say.
+
+mod slow_names;
+mod system;
+
+pub use system::SystemLookup;
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -10,11 +16,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
-
-/// The system's look-ups each hold a thread until they are answered: at most this many at a time, of the 512 that
-/// tokio has for everything that blocks.
-const MAX_SYSTEM_LOOKUPS: usize = 256;
+use tokio::sync::watch;
 
 /// Where names' addresses come from.
 pub trait Lookup: fmt::Debug + Send + Sync {
@@ -25,35 +27,14 @@ pub trait Lookup: fmt::Debug + Send + Sync {
 /// The addresses to come.
 pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// As the system resolves names: `/etc/hosts`, search domains and all.
-#[derive(Debug, Clone)]
-pub struct SystemLookup {
-    running: Arc<Semaphore>,
-}
-
-impl Default for SystemLookup {
-    fn default() -> Self {
-        let running = Arc::new(Semaphore::new(MAX_SYSTEM_LOOKUPS));
-        Self { running }
-    }
-}
-
-impl Lookup for SystemLookup {
-    fn addresses(&self, name: &str) -> Addresses {
-        let (name, running) = (name.to_owned(), Arc::clone(&self.running));
-        Box::pin(async move {
-            let _running = running.acquire_owned().await.map_err(io::Error::other)?;
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
-    }
-}
-
 /// At least one address, or why there is none.
 pub(crate) type Answer = Result<Arc<[IpAddr]>, Arc<str>>;
 type Flight = watch::Receiver<Option<Answer>>;
 
 /// Look-ups shared by all who ask for the same name. Cheap to clone.
+///
+/// Sharing doesn't weaken invariant 4: each who waits judges the answer by itself and connects to nothing else, so it
+/// doesn't matter who asked first, or when the name server answered.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedLookups {
     lookup: Arc<dyn Lookup>,

@@ -1,7 +1,7 @@
 //! What is known of one delivery: a sum of what single records of the log say. Adding is commutative, associative and
 //! idempotent, so a row is the same whatever the order of the records and however often they are read.
 //!
-//! The rule (DESIGN of the log): the highest replay generation counts; within it delivered comes before dead, and dead
+//! The rule: the highest replay generation counts; within it delivered comes before dead, and dead
 //! before pending. Of two records that say the same, the earlier one's time stays.
 
 /// Positions of attempts that a row holds at most: the newest. A schedule has 20 attempts; replays begin anew.

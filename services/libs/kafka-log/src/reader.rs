@@ -10,7 +10,7 @@ mod readings;
 mod starting;
 mod worker;
 
-use crate::{Connection, Error, Record, WindowPool, TopicPartition};
+use crate::{Connection, Error, Record, TopicPartition, WindowPool};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use worker::Offsets;

@@ -9,20 +9,26 @@ use std::sync::{
 /// (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches"), and one record in any case.
 #[derive(Debug)]
 pub struct WindowPool {
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
     used: AtomicUsize,
 }
 
 impl WindowPool {
     pub fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
-            max_bytes,
+            max_bytes: AtomicUsize::new(max_bytes),
             used: AtomicUsize::new(0),
         })
     }
 
+    /// What is held beyond it stays; nothing more is read until it is less.
+    pub fn resize(&self, max_bytes: usize) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
+    }
+
     fn limit(&self) -> usize {
-        self.max_bytes.saturating_sub(self.used.load(Ordering::Relaxed)) / 2
+        let max_bytes = self.max_bytes.load(Ordering::Relaxed);
+        max_bytes.saturating_sub(self.used.load(Ordering::Relaxed)) / 2
     }
 }
 
@@ -96,7 +102,7 @@ impl Drop for Credit {
 #[cfg(test)]
 mod tests {
     //! Who may hold how much.
-    use super::{Credit, WindowPool, Window};
+    use super::{Credit, Window, WindowPool};
     use std::sync::{Arc, atomic::Ordering};
 
     fn fill(window: &Arc<Window>) -> Vec<Credit> {
@@ -122,6 +128,21 @@ mod tests {
         assert!((90_000..=100_000 + 500 * 10).contains(&used), "{used}");
         drop(held);
         assert_eq!(pool.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_pool_that_is_made_smaller_takes_one_record_of_each_at_most() {
+        let pool = WindowPool::new(1_000);
+        let (one, other) = (
+            Window::new(1_000, Some(pool.clone())),
+            Window::new(1_000, Some(pool.clone())),
+        );
+        let ones = fill(&one);
+        pool.resize(100);
+        assert!(one.is_full() && !one.has_room());
+        assert_eq!(fill(&other).len(), 1);
+        drop(ones);
+        assert!(one.has_room());
     }
 
     #[test]

@@ -100,6 +100,7 @@ pub(crate) fn drop_secrets(endpoint: &mut Endpoint) {
     endpoint.previous_signing_secret = None;
     endpoint.signing_key = None;
     endpoint.previous_signing_key = None;
+    endpoint.former_secrets = Vec::new();
     endpoint.headers = BTreeMap::new();
 }
 
@@ -139,6 +140,7 @@ fn blank(id: String, tenant: String, created_at_ms: i64) -> Endpoint {
         metadata: BTreeMap::new(),
         created_at_ms,
         updated_at_ms: created_at_ms,
+        former_secrets: Vec::new(),
     }
 }
 

@@ -26,8 +26,8 @@ pub use follow::Ledger;
 pub use keyring::{Keyring, KeyringError};
 pub use rules::{Unfit, check};
 pub use secrets::{
-    RekeyError, make_signing_key, open_headers, open_signing_keys, open_signing_secrets, rekey, rotate_secret,
-    seal_header, seal_signing_secret,
+    OldSecret, RekeyError, RotateError, make_signing_key, old_secrets, old_secrets_expire_at_ms, open_headers,
+    open_signing_keys, open_signing_secrets, rekey, rotate_secret, seal_header, seal_signing_secret,
 };
 pub use view::View;
 pub use writer::{Decided, Writer};

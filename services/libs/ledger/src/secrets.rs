@@ -1,7 +1,8 @@
 //! An endpoint's secrets: sealing, opening, rotating, and sealing all again with a new key.
 
 use crate::{Entity, Keyring, KeyringError, Ledger, WriteError, Writer};
-use schemas::Endpoint;
+use runtime::clock::{now_ms, rfc3339};
+use schemas::{Endpoint, FormerSecret};
 use serde_bytes::ByteBuf;
 use signing::SigningKey;
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,6 +11,8 @@ const SIGNING_SECRET: &str = "signing_secret";
 const PREVIOUS_SIGNING_SECRET: &str = "previous_signing_secret";
 const SIGNING_KEY: &str = "signing_key";
 const PREVIOUS_SIGNING_KEY: &str = "previous_signing_key";
+/// Most old secrets of an endpoint that are valid at the same time.
+pub(crate) const MAX_OLD_SECRETS: usize = 8;
 /// Tries of one endpoint whose record others are changing meanwhile.
 const REKEY_TRIES: usize = 10;
 
@@ -20,13 +23,47 @@ pub fn seal_signing_secret(endpoint: &mut Endpoint, keyring: &Keyring, secret: &
 
 /// Secrets to sign with at `now_ms`, the current one first, as texts `whsec_…`.
 pub fn open_signing_secrets(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64) -> Result<Vec<String>, KeyringError> {
-    let mut secrets = vec![open(endpoint, keyring, &endpoint.signing_secret, SIGNING_SECRET)?];
-    if let Some(previous) = &endpoint.previous_signing_secret
-        && is_previous_valid(endpoint, now_ms)
-    {
-        secrets.push(open(endpoint, keyring, previous, PREVIOUS_SIGNING_SECRET)?);
-    }
-    Ok(secrets)
+    let current = std::iter::once((endpoint.signing_secret.as_slice(), SIGNING_SECRET));
+    current
+        .chain(valid_at(endpoint, now_ms).map(|old| (old.secret, PREVIOUS_SIGNING_SECRET)))
+        .map(|(sealed, field)| open(endpoint, keyring, sealed, field))
+        .collect()
+}
+
+/// A secret that a rotation replaced, and its key pair: sealed under the field names of the previous ones.
+pub struct OldSecret<'a> {
+    pub secret: &'a [u8],
+    /// None: it had none.
+    pub key: Option<&'a [u8]>,
+    /// Until when it signs too, Unix milliseconds.
+    pub expires_at_ms: i64,
+}
+
+/// All that the endpoint keeps, expired ones as well: the previous one, then former ones, newest first.
+pub fn old_secrets(endpoint: &Endpoint) -> impl Iterator<Item = OldSecret<'_>> {
+    let previous = endpoint.previous_signing_secret.as_deref();
+    let previous = previous.zip(endpoint.previous_signing_secret_expires_at_ms);
+    let previous = previous.map(|(secret, expires_at_ms)| OldSecret {
+        secret,
+        key: endpoint.previous_signing_key.as_deref(),
+        expires_at_ms,
+    });
+    let former = endpoint.former_secrets.iter().map(|former| OldSecret {
+        secret: &former.secret,
+        key: former.key.as_deref(),
+        expires_at_ms: former.expires_at_ms,
+    });
+    previous.into_iter().chain(former)
+}
+
+fn valid_at(endpoint: &Endpoint, now_ms: i64) -> impl Iterator<Item = OldSecret<'_>> {
+    old_secrets(endpoint).filter(move |old| old.expires_at_ms > now_ms)
+}
+
+/// When the last of the old secrets that are valid at `now_ms` expires, Unix milliseconds; None: none is.
+#[must_use]
+pub fn old_secrets_expire_at_ms(endpoint: &Endpoint, now_ms: i64) -> Option<i64> {
+    valid_at(endpoint, now_ms).map(|old| old.expires_at_ms).max()
 }
 
 /// Makes the key pair that scheme `v1a` signs with, unless there is one: random, and no relation of the secret, which
@@ -47,21 +84,13 @@ fn replace_signing_key(endpoint: &mut Endpoint, keyring: &Keyring) {
 /// Key pairs to sign with at `now_ms`, the current one first, as texts `whsk_…`. None for an endpoint that never had a
 /// scheme with `v1a`.
 pub fn open_signing_keys(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64) -> Result<Vec<String>, KeyringError> {
-    let previous = endpoint
-        .previous_signing_key
-        .as_ref()
-        .filter(|_| is_previous_valid(endpoint, now_ms));
-    let current = endpoint.signing_key.iter().map(|sealed| (sealed, SIGNING_KEY));
+    let current = endpoint.signing_key.as_deref().map(|sealed| (sealed, SIGNING_KEY));
+    let old = valid_at(endpoint, now_ms).filter_map(|old| old.key);
     current
-        .chain(previous.map(|sealed| (sealed, PREVIOUS_SIGNING_KEY)))
+        .into_iter()
+        .chain(old.map(|sealed| (sealed, PREVIOUS_SIGNING_KEY)))
         .map(|(sealed, field)| open(endpoint, keyring, sealed, field))
         .collect()
-}
-
-fn is_previous_valid(endpoint: &Endpoint, now_ms: i64) -> bool {
-    endpoint
-        .previous_signing_secret_expires_at_ms
-        .is_some_and(|at| at > now_ms)
 }
 
 fn open(endpoint: &Endpoint, keyring: &Keyring, sealed: &[u8], field: &str) -> Result<String, KeyringError> {
@@ -89,20 +118,41 @@ fn header_field(name: &str) -> String {
     format!("header:{}", name.to_ascii_lowercase())
 }
 
-/// The endpoint with a new secret, and a new key pair when it had one. Until `previous_expires_at_ms` the old ones sign
-/// too; None ends them at once.
+/// Why a secret isn't rotated. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// `free_at_ms`: when the first of them expires, Unix milliseconds.
+    #[error(
+        "{} old secrets of the endpoint are still valid, and it may have no more; wait until {}, or end them all with this rotation",
+        MAX_OLD_SECRETS,
+        rfc3339(*.free_at_ms)
+    )]
+    TooManyOld { free_at_ms: i64 },
+}
+
+/// The endpoint with a new secret, and a new key pair when it had one. Until `previous_expires_at_ms` the ones that these
+/// replace sign too, and those of before, as far as they are valid at `now_ms`, each until its own expiry; None ends all
+/// of them at once.
+///
+/// # Errors
+/// The current secret doesn't open; or as many old ones as there may be are still valid.
 pub fn rotate_secret(
     endpoint: &Endpoint,
     keyring: &Keyring,
     secret: &str,
     previous_expires_at_ms: Option<i64>,
-) -> Result<Endpoint, KeyringError> {
+    now_ms: i64,
+) -> Result<Endpoint, RotateError> {
     let mut rotated = endpoint.clone();
     rotated.previous_signing_secret = None;
     rotated.previous_signing_key = None;
     rotated.previous_signing_secret_expires_at_ms = previous_expires_at_ms;
+    rotated.former_secrets = Vec::new();
     if previous_expires_at_ms.is_some() {
-        let again = |sealed: &[u8], field: &str, previous_field: &str| {
+        rotated.former_secrets = former(endpoint, now_ms)?;
+        let again = |sealed: &[u8], field: &str, previous_field: &str| -> Result<Vec<u8>, KeyringError> {
             let old = keyring.open(sealed, &endpoint.tenant, &endpoint.id, field)?;
             Ok(keyring.seal(&old, &endpoint.tenant, &endpoint.id, previous_field))
         };
@@ -118,6 +168,20 @@ pub fn rotate_secret(
         replace_signing_key(&mut rotated, keyring);
     }
     Ok(rotated)
+}
+
+/// The old secrets that stay beside one more.
+fn former(endpoint: &Endpoint, now_ms: i64) -> Result<Vec<FormerSecret>, RotateError> {
+    let stay = valid_at(endpoint, now_ms).map(|old| FormerSecret {
+        secret: old.secret.to_vec(),
+        key: old.key.map(<[u8]>::to_vec),
+        expires_at_ms: old.expires_at_ms,
+    });
+    let stay: Vec<_> = stay.collect();
+    match stay.iter().map(|former| former.expires_at_ms).min() {
+        Some(free_at_ms) if stay.len() >= MAX_OLD_SECRETS => Err(RotateError::TooManyOld { free_at_ms }),
+        _ => Ok(stay),
+    }
 }
 
 /// What stopped sealing all secrets again. What was done stays done; run it again.
@@ -174,7 +238,10 @@ async fn rekey_endpoint(writer: &Writer, ledger: &Ledger, keyring: &Keyring, id:
 /// None when everything is sealed with the current key already.
 fn resealed(endpoint: &Endpoint, keyring: &Keyring) -> Result<Option<Endpoint>, KeyringError> {
     let mut new = endpoint.clone();
-    let mut changed = false;
+    // Nobody needs those any more, and whether they open says nothing.
+    let now_ms = now_ms();
+    new.former_secrets.retain(|former| former.expires_at_ms > now_ms);
+    let mut changed = new.former_secrets.len() < endpoint.former_secrets.len();
     let mut reseal = |sealed: &mut Vec<u8>, field: &str| -> Result<(), KeyringError> {
         if !sealed.is_empty() && !keyring.is_current(sealed) {
             let plain = keyring.open(sealed, &endpoint.tenant, &endpoint.id, field)?;
@@ -191,6 +258,12 @@ fn resealed(endpoint: &Endpoint, keyring: &Keyring) -> Result<Option<Endpoint>, 
     ] {
         if let Some(sealed) = sealed {
             reseal(sealed, field)?;
+        }
+    }
+    for former in &mut new.former_secrets {
+        reseal(&mut former.secret, PREVIOUS_SIGNING_SECRET)?;
+        if let Some(key) = &mut former.key {
+            reseal(key, PREVIOUS_SIGNING_KEY)?;
         }
     }
     for (name, sealed) in &mut new.headers {

@@ -399,5 +399,6 @@ fn endpoint(id: &str, status: &str, dedicated_topic: Option<i64>) -> Endpoint {
         metadata: BTreeMap::new(),
         created_at_ms: 1,
         updated_at_ms: 1,
+        former_secrets: Vec::new(),
     }
 }

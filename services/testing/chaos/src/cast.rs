@@ -176,7 +176,9 @@ async fn make(direct: Direct, tenant: String, part: Part, url: String, hook: Hoo
         })
         .await?;
     match &made.public_key {
-        Some(key) if part.manner == Manner::SignedByKey => hook.expect_signatures("webhook-", std::slice::from_ref(key))?,
+        Some(key) if part.manner == Manner::SignedByKey => {
+            hook.expect_signatures("webhook-", std::slice::from_ref(key))?
+        }
         _ => expect(&hook, &made)?,
     }
     if matches!(part.manner, Manner::CloudEvents | Manner::Raw) {

@@ -1,7 +1,12 @@
 //! Names of all crash points in the code, by the role that passes them. What they do is `runtime`'s business.
 
 /// Between an event's deliveries and the commit of its offset.
-pub const FANOUT: &[&str] = &["fanout.after_produce", "fanout.after_acks", "fanout.after_commit"];
+pub const FANOUT: &[&str] = &[
+    "fanout.after_produce",
+    "fanout.before_log",
+    "fanout.after_acks",
+    "fanout.after_commit",
+];
 
 /// Between a request, what follows from it, and the commit.
 pub const DISPATCHER: &[&str] = &[

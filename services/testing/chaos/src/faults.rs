@@ -38,6 +38,8 @@ impl fmt::Display for Fault {
 /// Which faults there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Faults {
+    /// None to processes, for runs whose brokers die.
+    None,
     /// SIGKILL alone.
     Kills,
     /// Kills, halts, rolling restarts, leaving and joining.
@@ -45,17 +47,19 @@ pub enum Faults {
 }
 
 impl Faults {
-    pub(crate) fn choose(self, random: &mut StdRng) -> Fault {
+    pub(crate) fn choose(self, random: &mut StdRng) -> Option<Fault> {
         let mut ms = |range| Duration::from_millis(random.random_range(range));
-        if self == Self::Kills {
-            return Fault::Kill;
+        match self {
+            Self::None => return None,
+            Self::Kills => return Some(Fault::Kill),
+            Self::All => {}
         }
-        match ms(0..10).as_millis() {
+        Some(match ms(0..10).as_millis() {
             0..5 => Fault::Kill,
             5 if ms(0..5).is_zero() => Fault::Halt(LONG_HALT),
             5 => Fault::Halt(ms(HALT_MS)),
             6 | 7 => Fault::End(ms(AWAY_MS)),
             _ => Fault::End(ms(RESTART_MS)),
-        }
+        })
     }
 }

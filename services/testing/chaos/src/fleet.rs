@@ -275,7 +275,9 @@ impl Fleet {
         let Some(&index) = free.choose(&mut self.random) else {
             return Ok(());
         };
-        let fault = self.faults.choose(&mut self.random);
+        let Some(fault) = self.faults.choose(&mut self.random) else {
+            return Ok(());
+        };
         let member = &mut self.members[index];
         if !member.process.is_running()? {
             // It died just now, by itself: that is noted at the next beat.

@@ -84,13 +84,12 @@ async fn delete(direct: &Direct, endpoint: &str) -> anyhow::Result<()> {
     .await
 }
 
-/// Gives an endpoint a new secret at each of these moments; the former one signs too. A request may come with what its
+/// Gives an endpoint a new secret at each of these moments; all former ones sign too. A request may come with what its
 /// dispatcher knew.
 async fn rotate(direct: &Direct, member: &Member, moments: &[Instant]) -> anyhow::Result<()> {
     let mut secrets = vec![member.secret.clone()];
     secrets.extend(moments.iter().map(|_| Direct::new_secret()));
-    let mut sets = vec![vec![secrets[0].clone()]];
-    sets.extend(secrets.windows(2).map(<[_]>::to_vec));
+    let sets: Vec<_> = (1..=secrets.len()).map(|count| secrets[..count].to_vec()).collect();
     member.hook.expect_any_signatures("webhook-", &sets)?;
     for (moment, secret) in moments.iter().zip(&secrets[1..]) {
         sleep_until(*moment).await;

@@ -123,7 +123,8 @@ impl Direct {
         .await
     }
 
-    /// Gives an endpoint a new secret; until `previous_expires_at_ms` the old one signs too. The new secret.
+    /// Gives an endpoint a new secret; until `previous_expires_at_ms` the old one signs too, and older ones until their own
+    /// expiry. The new secret.
     pub async fn rotate(&self, id: &str, previous_expires_at_ms: Option<i64>) -> anyhow::Result<String> {
         let secret = SigningSecret::generate().expose();
         self.rotate_to(id, &secret, previous_expires_at_ms).await?;
@@ -138,7 +139,7 @@ impl Direct {
             if secrets.first().is_some_and(|current| current == secret) {
                 return Ok(None);
             }
-            let rotated = ledger::rotate_secret(endpoint, &self.keyring, secret, previous_expires_at_ms)?;
+            let rotated = ledger::rotate_secret(endpoint, &self.keyring, secret, previous_expires_at_ms, now_ms())?;
             Ok(Some(rotated))
         })
         .await

@@ -1,4 +1,4 @@
-//! What the topic `log` says became of every delivery: read in full, folded by DESIGN.md's precedence (within a replay
+//! What the topic `log` says became of every delivery: read in full, folded by precedence (within a replay
 //! generation delivered > dead or cancelled > pending). Independent of the product's own folding.
 
 use std::collections::{BTreeMap, BTreeSet};

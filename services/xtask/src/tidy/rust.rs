@@ -14,6 +14,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(header(path, text));
     findings.extend(module_file(path));
+    findings.extend(examples_in_docs(path, text));
     findings.extend(file_length(path, text, &code));
     findings.extend(function_lengths(path, &code));
     findings.extend(inline_module_names(path, &code));
@@ -36,6 +37,18 @@ fn module_file(path: &str) -> Option<Finding> {
             "write foo.rs beside foo/ instead of foo/mod.rs: ten open tabs called mod.rs help nobody",
         )
     })
+}
+
+/// `cargo xtask test` runs tests, and looks for none in docs.
+fn examples_in_docs(path: &str, text: &str) -> Option<Finding> {
+    let is_example = |line: &str| {
+        let comment = line.trim_start();
+        let comment = comment.strip_prefix("///").or_else(|| comment.strip_prefix("//!"));
+        comment.is_some_and(|words| words.trim_start().starts_with("```"))
+    };
+    let found = text.lines().position(is_example)?;
+    let message = "an example in docs is never run here: make it a test";
+    Some(Finding::new(path, found + 1, message))
 }
 
 fn is_test_file(path: &str) -> bool {
@@ -97,7 +110,7 @@ pub(super) fn vague_name(kind: &str, name: &str) -> String {
 }
 
 /// Where `keyword` (with its space) declares something, and what.
-fn declarations<'a>(code: &'a str, keyword: &str) -> Vec<(usize, &'a str)> {
+pub(super) fn declarations<'a>(code: &'a str, keyword: &str) -> Vec<(usize, &'a str)> {
     let mut found = Vec::new();
     for (start, _) in code.match_indices(keyword) {
         let before = code[..start].chars().next_back();
@@ -142,6 +155,13 @@ mod tests {
     #[test]
     fn mod_rs_is_found() {
         assert!(only_message("services/x/src/foo/mod.rs", GOOD).contains("foo.rs beside foo/"));
+    }
+
+    #[test]
+    fn an_example_in_docs_is_found() {
+        let fence = "`".repeat(3);
+        let documented = format!("{GOOD}\n/// {fence}\n/// short();\n/// {fence}\nfn other() {{}}\n");
+        assert!(only_message("services/x/src/lib.rs", &documented).contains("never run"));
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(crate) async fn replay(
     }
     let delivery = find(history, &caller, &id).await?;
     require_scopes(&api, &caller, &delivery)?;
+    history.replayer.caught_up(delivery.log_partition).await?;
+    let delivery = find(history, &caller, &id).await?;
     let by = by(&caller, &once);
     let is_last = |replay: &history_store::Replay| replay.by == by;
     if once.is_keyed() && delivery.replay.as_ref().is_some_and(is_last) {

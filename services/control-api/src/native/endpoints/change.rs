@@ -17,8 +17,9 @@ use crate::{
 };
 use axum::extract::State;
 use http::StatusCode;
-use ledger::entities;
+use ledger::{RotateError, entities};
 use runtime::clock::now_ms;
+use schemas::Endpoint;
 use serde::Deserialize;
 use signing::SigningSecret;
 use utoipa::ToSchema;
@@ -106,7 +107,8 @@ pub(crate) async fn delete(
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RotateSecret {
-    /// How long the old secret goes on signing too, 0 to 2,592,000; 86,400 when left out; 0 ends it at once.
+    /// How long the old secret goes on signing too, 0 to 2,592,000; 86,400 when left out; 0 ends it, and all that are older,
+    /// at once.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = i64, minimum = 0, maximum = 2_592_000, required = false)]
     previous_secret_expires_in_sec: Option<i64>,
@@ -118,7 +120,8 @@ pub(crate) struct RotateSecret {
 
 /// Rotate a signing secret
 ///
-/// The new one is answered this once. Until the old one expires, deliveries are signed with both.
+/// The new one is answered this once. Until the old one expires, deliveries are signed with both; another rotation before
+/// that leaves it its time. 409 when 8 old ones are valid: wait until one has expired, or end them all.
 #[utoipa::path(
     post,
     path = "/webhooks/v1/endpoints/{id}/rotate_secret",
@@ -157,14 +160,8 @@ pub(crate) async fn rotate_secret(
         &if_match,
         &once,
         |_, endpoint| {
-            let rotated = ledger::rotate_secret(endpoint, &api.keyring, &secret, previous_expires_at_ms);
-            rotated.map_err(|error| {
-                tracing::error!(endpoint.id, %error, "an endpoint's secret doesn't open");
-                ApiError::unavailable(
-                    "the old secret can't be decrypted by this process; ask its operator",
-                    60,
-                )
-            })
+            let rotated = ledger::rotate_secret(endpoint, &api.keyring, &secret, previous_expires_at_ms, now_ms);
+            rotated.map_err(|error| not_rotated(endpoint, error))
         },
         |endpoint, version| {
             let shown = EndpointWithSecret {
@@ -175,4 +172,17 @@ pub(crate) async fn rotate_secret(
         },
     )
     .await
+}
+
+fn not_rotated(endpoint: &Endpoint, error: RotateError) -> ApiError {
+    match error {
+        RotateError::TooManyOld { .. } => ApiError::conflict(format!("{error} (previousSecretExpiresInSec 0)")),
+        RotateError::Keyring(error) => {
+            tracing::error!(endpoint.id, %error, "an endpoint's secret doesn't open");
+            ApiError::unavailable(
+                "the old secret can't be decrypted by this process; ask its operator",
+                60,
+            )
+        }
+    }
 }

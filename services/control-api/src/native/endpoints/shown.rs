@@ -30,7 +30,9 @@ pub(crate) struct EndpointShown {
     last_failure_at: Option<String>,
     /// null: none is in the history
     last_success_at: Option<String>,
+    /// Whether an old secret signs too.
     has_previous_signing_secret: bool,
+    /// When the last of them expires; null when there is none.
     previous_signing_secret_expires_at: Option<String>,
     created_at: String,
     updated_at: String,
@@ -102,9 +104,7 @@ pub(crate) struct EndpointsAnswer {
 
 impl EndpointShown {
     pub(crate) fn new(api: &Api, endpoint: &Endpoint, version: i64, now_ms: i64) -> Result<Self, ApiError> {
-        let previous_expires_at_ms = endpoint
-            .previous_signing_secret_expires_at_ms
-            .filter(|at| endpoint.previous_signing_secret.is_some() && *at > now_ms);
+        let old_expire_at_ms = ledger::old_secrets_expire_at_ms(endpoint, now_ms);
         let defaults = &api.delivery;
         let failures = api.unhealthy.of(endpoint);
         Ok(Self {
@@ -121,8 +121,8 @@ impl EndpointShown {
             consecutive_failure_count: failures.count,
             last_failure_at: failures.last_at(),
             last_success_at: None,
-            has_previous_signing_secret: previous_expires_at_ms.is_some(),
-            previous_signing_secret_expires_at: previous_expires_at_ms.map(rfc3339),
+            has_previous_signing_secret: old_expire_at_ms.is_some(),
+            previous_signing_secret_expires_at: old_expire_at_ms.map(rfc3339),
             created_at: rfc3339(endpoint.created_at_ms),
             updated_at: rfc3339(endpoint.updated_at_ms),
             disabled_at: endpoint.disabled_at_ms.map(rfc3339),

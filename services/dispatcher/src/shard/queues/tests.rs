@@ -4,16 +4,25 @@ use super::*;
 use crate::{budget::Budget, shard::Slot, target::Status};
 use delivery_core::outcome::Dialect;
 use delivery_request::Head;
-use ledger::{Keyring, entities};
-use schemas::samples;
+use ledger::{Keyring, entities, rotate_secret, seal_signing_secret};
+use schemas::{Endpoint, samples};
 
 const MAX_IN_FLIGHT: usize = 10;
 
+fn keyring() -> Keyring {
+    Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid")
+}
+
+fn endpoint() -> Endpoint {
+    entities::new_endpoint("org_1", "https://example.com/", vec!["*".into()], 1)
+}
+
 fn target(id: &str) -> Arc<Target> {
-    let url = "https://example.com/";
+    target_of(id, &endpoint(), &keyring())
+}
+
+fn target_of(id: &str, endpoint: &Endpoint, keyring: &Keyring) -> Arc<Target> {
     let client = egress::Client::new(egress::Options::default()).expect("the defaults are sound");
-    let keyring = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
-    let endpoint = entities::new_endpoint("org_1", url, vec!["*".into()], 1);
     Arc::new(Target {
         id: id.into(),
         tenant: "org_1".into(),
@@ -21,8 +30,8 @@ fn target(id: &str) -> Arc<Target> {
         changed_at_ms: 1,
         status: Status::Active,
         dedicated_topic: None,
-        destination: client.destination(url),
-        head: Head::new(&endpoint, "webhook-", &keyring),
+        destination: client.destination(&endpoint.url),
+        head: Head::new(endpoint, "webhook-", keyring),
         max_in_flight: MAX_IN_FLIGHT,
         rate: None,
         timeout: Duration::from_secs(30),
@@ -116,4 +125,24 @@ fn a_portion_is_no_larger_and_dedicated_topics_keep_theirs() {
     assert_eq!(queues.take_older(limit(), Duration::ZERO, 256).len(), 256);
     let mut queues = waiting(&one, 10, Class::Dedicated);
     assert!(queues.take_older(limit(), Duration::ZERO, 256).is_empty());
+}
+
+#[test]
+fn what_cannot_be_signed_in_full_waits_for_the_old_secrets_expiry_or_until_it_is_mended() {
+    let (own, strange) = (keyring(), keyring());
+    let new = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let mut endpoint = endpoint();
+    seal_signing_secret(&mut endpoint, &strange, new);
+    let expires_at_ms = now_ms() + 3_600_000;
+    let mut endpoint = rotate_secret(&endpoint, &strange, new, Some(expires_at_ms), 0).expect("it opens");
+    seal_signing_secret(&mut endpoint, &own, new);
+    let unread = target_of("wh_1", &endpoint, &own);
+    let mut queues = waiting(&unread, 1, Class::Dedicated);
+    assert!(!queues.any_ready() && queues.next_timer().is_some());
+
+    endpoint.previous_signing_secret_expires_at_ms = Some(now_ms() - 1);
+    let mended = target_of("wh_1", &endpoint, &own);
+    queues.of(&mended);
+    queues.ready(&mended.id);
+    assert!(queues.next().is_some());
 }

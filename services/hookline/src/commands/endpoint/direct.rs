@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::connect::{self, Direct};
 use crate::failure::Usage;
 use crate::output::{self, OutputFlag};
-use anyhow::{Context as _, bail};
-use ledger::Entity;
+use anyhow::{Context as _, anyhow, bail};
+use ledger::{Entity, RotateError};
 use serde_json::json;
 use signing::SigningSecret;
 
@@ -113,12 +113,20 @@ pub async fn rotate_secret(rotate: &RotateSecret, config: &Config) -> anyhow::Re
         .filter(|sec| *sec > 0)
         .map(|sec| now_ms + sec * 1000);
     change::endpoint(&direct, tenant.tenant.as_deref(), id, |endpoint| {
-        let mut rotated = ledger::rotate_secret(endpoint, &keyring, &secret, expires_at_ms)?;
+        let rotated = ledger::rotate_secret(endpoint, &keyring, &secret, expires_at_ms, now_ms);
+        let mut rotated = rotated.map_err(not_rotated)?;
         rotated.updated_at_ms = now_ms;
         Ok(rotated)
     })
     .await?;
     show_with_secret(&direct, id, &secret, "has a new signing secret", rotate.output)
+}
+
+fn not_rotated(error: RotateError) -> anyhow::Error {
+    match error {
+        RotateError::TooManyOld { .. } => anyhow!("{error} (--previous-secret-expires-in-sec 0)"),
+        RotateError::Keyring(error) => error.into(),
+    }
 }
 
 fn show_with_secret(direct: &Direct, id: &str, secret: &str, what: &str, output: OutputFlag) -> anyhow::Result<()> {

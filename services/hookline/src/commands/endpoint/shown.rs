@@ -21,7 +21,9 @@ pub struct Shown {
     /// When it was disabled automatically.
     consecutive_failure_count: Option<i64>,
     last_failure_at: Option<String>,
+    /// Whether an old secret signs too.
     has_previous_signing_secret: bool,
+    /// When the last of them expires.
     previous_signing_secret_expires_at: Option<String>,
     created_at: String,
     updated_at: String,
@@ -63,9 +65,7 @@ struct ShownLimit {
 impl Shown {
     pub fn new(endpoint: &Endpoint, version: i64) -> Self {
         let scopes = endpoint.resource_scopes.clone();
-        let previous_expires_at_ms = endpoint
-            .previous_signing_secret_expires_at_ms
-            .filter(|at| endpoint.previous_signing_secret.is_some() && *at > runtime::clock::now_ms());
+        let old_expire_at_ms = ledger::old_secrets_expire_at_ms(endpoint, runtime::clock::now_ms());
         Self {
             id: endpoint.id.clone(),
             tenant: endpoint.tenant.clone(),
@@ -81,8 +81,8 @@ impl Shown {
             disabled_at: endpoint.disabled_at_ms.map(output::time),
             consecutive_failure_count: endpoint.consecutive_failures,
             last_failure_at: endpoint.last_failure_at_ms.map(output::time),
-            has_previous_signing_secret: previous_expires_at_ms.is_some(),
-            previous_signing_secret_expires_at: previous_expires_at_ms.map(output::time),
+            has_previous_signing_secret: old_expire_at_ms.is_some(),
+            previous_signing_secret_expires_at: old_expire_at_ms.map(output::time),
             created_at: output::time(endpoint.created_at_ms),
             updated_at: output::time(endpoint.updated_at_ms),
             headers: endpoint

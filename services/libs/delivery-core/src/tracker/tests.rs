@@ -32,6 +32,22 @@ fn the_watermark_waits_for_the_first_record_not_done() {
 }
 
 #[test]
+fn a_log_that_begins_again_is_followed_from_there_and_what_was_read_before_changes_nothing() {
+    let mut tracker = tracker();
+    let before: Vec<u64> = [100, 101].map(|offset| tracker.read(offset).seq).to_vec();
+    assert!(tracker.follows(102) && !tracker.follows(3));
+    tracker.restart(3);
+    assert_eq!(tracker.take_commit().expect("it stands elsewhere").offset, 3);
+    let after = tracker.read(3).seq;
+    for seq in before {
+        tracker.done(seq);
+    }
+    assert_eq!((tracker.commit_point().offset, tracker.outstanding()), (3, 1));
+    tracker.done(after);
+    assert_eq!((tracker.commit_point().offset, tracker.outstanding()), (4, 0));
+}
+
+#[test]
 fn a_commit_is_taken_once_per_change() {
     let mut tracker = tracker();
     let first = tracker.read(100).seq;

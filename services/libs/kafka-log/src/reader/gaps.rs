@@ -1,6 +1,9 @@
 //! Records that are gone before they were read: counted and raised, never passed over in silence.
 
-use super::worker::{CALL_TIMEOUT, Worker, one};
+use super::{
+    starting,
+    worker::{CALL_TIMEOUT, Worker, one},
+};
 use crate::{Error, TopicPartition, leader};
 use rdkafka::consumer::Consumer;
 use std::time::{Duration, Instant};
@@ -103,8 +106,23 @@ impl Worker {
             if repair.since.elapsed() < LEADER_PATIENCE {
                 return false;
             }
-            tracing::error!(%partition, next, end, "the log ends before the offset to read: was the topic recreated?");
-            reading.next = end;
+            // Of a topic that was made again that is its beginning, of a log that was cut off its end.
+            let after = reading
+                .newest_ms
+                .map(|ms| starting::at_time(&self.offsets, partition, ms));
+            let from = match after.transpose() {
+                Ok(from) => from.flatten().unwrap_or(end),
+                Err(error) => {
+                    tracing::warn!(%partition, %error, "can't tell where a log that is shorter now goes on; trying again");
+                    return false;
+                }
+            };
+            tracing::error!(
+                %partition, next, end, from,
+                "the log ends before the offset to read: was the topic recreated? What is newer than all that was read is read"
+            );
+            reading.next = from;
+            reading.reported = -1;
         }
         let (offset, paused) = (reading.next, reading.paused);
         match self.begin_anew(partition, offset, paused) {

@@ -22,6 +22,8 @@ pub(super) struct Reading {
     pub(super) report_reached: bool,
     /// The offset after the last record handed on.
     pub(super) next: i64,
+    /// The highest timestamp of what was handed on, Unix milliseconds; None: nothing was.
+    pub(super) newest_ms: Option<i64>,
     /// The last offset reported as reached.
     pub(super) reported: i64,
 }
@@ -36,6 +38,7 @@ impl Reading {
             held: VecDeque::new(),
             report_reached: options.report_reached,
             next: start,
+            newest_ms: None,
             reported: -1,
         }
     }

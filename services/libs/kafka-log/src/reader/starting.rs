@@ -23,7 +23,7 @@ pub(super) fn offset(offsets: &Offsets, partition: &TopicPartition, start: Start
 }
 
 /// Offset of the first record of this time or later.
-fn at_time(offsets: &Offsets, partition: &TopicPartition, ms: i64) -> Result<Option<i64>, Error> {
+pub(super) fn at_time(offsets: &Offsets, partition: &TopicPartition, ms: i64) -> Result<Option<i64>, Error> {
     let what = partition.to_string();
     let answer = offsets
         .offsets_for_times(one(partition, ms)?, CALL_TIMEOUT)

@@ -233,6 +233,7 @@ impl Worker {
             return;
         }
         reading.next = raw.offset + 1;
+        reading.newest_ms = reading.newest_ms.max(Some(raw.timestamp_ms));
         let size =
             raw.key.as_ref().map_or(0, Bytes::len) + raw.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD_BYTES;
         let record = Record {

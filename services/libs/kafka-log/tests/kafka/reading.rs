@@ -230,3 +230,28 @@ async fn a_topic_that_is_not_there_is_an_error_and_not_created() {
     assert!(matches!(error, Err(kafka_log::Error::UnknownTopic(_))), "got {error:?}");
     assert!(setup.admin.topics(&name).await.expect("list").is_empty());
 }
+
+/// Deleted and made again while somebody reads it: nothing of what is written to the new one is passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_again_is_read_from_its_beginning() {
+    let setup = Setup::new();
+    let topic = setup.topic("again", 1).await;
+    let old = ["a", "b", "c", "d"];
+    write(&setup.producer(), &topic, 0, &old).await;
+    let reader = setup.reader();
+    let mut items = read_from(&reader, &topic, 0, Start::Beginning).await;
+    for value in old {
+        assert_eq!(next_value(&mut items).await, value);
+    }
+    setup.admin.delete(&topic).await.expect("deleted");
+    let made = tokio::time::timeout(PATIENCE, async {
+        // The broker may not be done with the old one.
+        while !matches!(setup.admin.create(&topic, 1, 1, &[]).await, Ok(true)) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    made.await.expect("made again");
+    write(&setup.producer(), &topic, 0, &["x", "y"]).await;
+    assert_eq!(next_value(&mut items).await, "x");
+    assert_eq!(next_value(&mut items).await, "y");
+}

@@ -6,13 +6,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use schemas::{ApiKey, EventType};
 use serde_json::{Map, Value, json};
 
-/// Fields of an endpoint that hold sealed bytes; the values of `headers` do, too.
+/// Fields of an endpoint that hold sealed bytes; the values of `headers` and what is in `former_secrets` do, too.
 const SEALED: [&str; 4] = [
     "signing_secret",
     "previous_signing_secret",
     "signing_key",
     "previous_signing_key",
 ];
+/// The same of each of `former_secrets`.
+const FORMER_SEALED: [&str; 2] = ["secret", "key"];
 
 pub(super) fn line(version: i64, entity: &Entity) -> Value {
     let mut fields = fields(entity);
@@ -128,6 +130,16 @@ fn for_sealed(fields: &mut Map<String, Value>, mut change: impl FnMut(&mut Value
             && !value.is_null()
         {
             change(value);
+        }
+    }
+    let former = fields.get_mut("former_secrets").and_then(Value::as_array_mut);
+    for former in former.into_iter().flatten() {
+        for name in FORMER_SEALED {
+            if let Some(value) = former.get_mut(name)
+                && !value.is_null()
+            {
+                change(value);
+            }
         }
     }
     if let Some(Value::Object(headers)) = fields.get_mut("headers") {

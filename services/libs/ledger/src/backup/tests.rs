@@ -2,7 +2,7 @@
 
 use super::restore::plan;
 use super::*;
-use crate::{Change, entities, seal_header, seal_signing_secret};
+use crate::{Change, entities, make_signing_key, rotate_secret, seal_header, seal_signing_secret};
 
 fn keyring() -> Keyring {
     Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid")
@@ -27,6 +27,11 @@ fn sample(keyring: &Keyring) -> View {
     let mut endpoint = entities::new_endpoint(&tenant.id, "https://example.com/", vec!["*".into()], 1);
     seal_signing_secret(&mut endpoint, keyring, "whsec_x");
     seal_header(&mut endpoint, keyring, "authorization", "Bearer hidden");
+    for secret in ["whsec_y", "whsec_z"] {
+        endpoint = rotate_secret(&endpoint, keyring, secret, Some(i64::MAX), 1).expect("it opens");
+        make_signing_key(&mut endpoint, keyring);
+    }
+    endpoint = rotate_secret(&endpoint, keyring, "whsec_now", Some(i64::MAX), 1).expect("it opens");
     endpoint.dedicated_topic = Some(3);
     let gone = entities::new_endpoint(&tenant.id, "https://example.com/", vec!["*".into()], 1);
     let gone = entities::deleted_marker(&gone, 2);

@@ -1,7 +1,7 @@
 //! Limits of an endpoint (the HTTP contract's), and what a later version brings: refused, never accepted and ignored.
 
 use super::{Checked, Refusal, about, check_id, one_of, require};
-use crate::{Keyring, entities::is_deleted};
+use crate::{Keyring, entities::is_deleted, secrets::MAX_OLD_SECRETS};
 use schemas::{Endpoint, ResourceScopes};
 use signing::{PublicKey, Scheme};
 
@@ -168,9 +168,12 @@ fn check_secrets(endpoint: &Endpoint) -> Checked {
     let previous = endpoint.previous_signing_secret.as_deref();
     let keys = [&endpoint.signing_key, &endpoint.previous_signing_key];
     let keys = keys.into_iter().filter_map(Option::as_deref);
+    let former = endpoint.former_secrets.iter();
+    let former = former.flat_map(|former| std::iter::once(former.secret.as_slice()).chain(former.key.as_deref()));
     let secrets = std::iter::once(endpoint.signing_secret.as_slice())
         .chain(previous)
-        .chain(keys);
+        .chain(keys)
+        .chain(former);
     for sealed in secrets.chain(endpoint.headers.values().map(|v| v.as_slice())) {
         require(Keyring::looks_sealed(sealed), || {
             "secrets and header values must be encrypted".to_owned()
@@ -180,6 +183,9 @@ fn check_secrets(endpoint: &Endpoint) -> Checked {
         previous.is_some() == endpoint.previous_signing_secret_expires_at_ms.is_some(),
         || "a previous secret needs a time at which it expires".to_owned(),
     )?;
+    require(endpoint.former_secrets.len() < MAX_OLD_SECRETS, || {
+        format!("an endpoint has at most {MAX_OLD_SECRETS} old secrets, the previous one included")
+    })?;
     check_signing_key(endpoint)?;
     about("headers", check_headers(endpoint))
 }

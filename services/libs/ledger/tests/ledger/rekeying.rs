@@ -20,7 +20,10 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
     seal_header(&mut made, &old, "Authorization", "Bearer HEADERSECRET");
     writer.put(made.clone().into(), Some(0)).await.expect("it is made");
     let stands = ledger.view().endpoint(&made.id).expect("it is there").clone();
-    let rotated = rotate_secret(&stands, &old, "whsec_SECONDSECRET", Some(i64::MAX)).expect("the old secret opens");
+    let mut rotated = Endpoint::clone(&stands);
+    for secret in ["whsec_SECONDSECRET", "whsec_THIRDSECRET"] {
+        rotated = rotate_secret(&rotated, &old, secret, Some(i64::MAX), 0).expect("the old secret opens");
+    }
     writer
         .put(rotated.into(), Some(stands.version))
         .await
@@ -33,7 +36,10 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
     let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
     let stands = ledger.view().endpoint(&made.id).expect("it is there").clone();
     let secrets = open_signing_secrets(&stands, &alone, 0).expect("the new key opens them");
-    assert_eq!(secrets, ["whsec_SECONDSECRET", "whsec_FIRSTSECRET"]);
+    assert_eq!(
+        secrets,
+        ["whsec_THIRDSECRET", "whsec_SECONDSECRET", "whsec_FIRSTSECRET"]
+    );
     assert_eq!(
         open_headers(&stands, &alone).expect("the new key opens it")["authorization"],
         "Bearer HEADERSECRET"
@@ -48,7 +54,7 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
         .await
         .expect("it is deleted");
     let marker = ledger.view().endpoint(&made.id).expect("a marker stays").clone();
-    assert!(entities::is_deleted(&marker) && marker.signing_secret.is_empty());
+    assert!(entities::is_deleted(&marker) && marker.signing_secret.is_empty() && marker.former_secrets.is_empty());
 
     let names = connection.names();
     for topic in [names.ledger(), names.ledger_requests(), names.ledger_outcomes()] {
@@ -59,6 +65,7 @@ async fn invariant_5_no_secret_is_in_clear_and_all_are_sealed_again() {
                 "whsec_",
                 "FIRSTSECRET",
                 "SECONDSECRET",
+                "THIRDSECRET",
                 "HEADERSECRET",
                 plain_key.as_str(),
             ] {

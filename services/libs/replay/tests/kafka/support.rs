@@ -246,6 +246,7 @@ fn endpoint(connection: &Connection, id: &str, status: &str) -> Result<Outgoing>
         metadata: BTreeMap::new(),
         created_at_ms: 1,
         updated_at_ms: 1,
+        former_secrets: Vec::new(),
     };
     ledger_record(connection, "endpoint", id, schemas::encode(&endpoint)?)
 }

@@ -276,13 +276,13 @@ const METRICS: &[Metric] = &[
         "From the source record's timestamp (of a replay: from the replay) to the 2xx of the endpoint.",
     ),
     counter(
-        DISPATCHER,
+        "dispatcher, api",
         "hookline_egress_denied_total",
         &[among(
             "kind",
             &["url", "scheme", "userinfo", "port", "host", "address", "name"],
         )],
-        "Requests that the egress policy refused, by what it refused.",
+        "Requests that the egress policy refused, by what it refused; of role api they are test sends.",
     ),
     counter(
         DISPATCHER,

@@ -80,6 +80,37 @@ async fn invariant_2_fanout_dies_at_every_crash_point() {
     stage.strike(vec![fanout, rest]).await.expect("ends in order");
 }
 
+/// Who reads an event again may find that its endpoint matches no more: then nobody but the first delivery's record brings an
+/// end to what the log calls pending.
+#[tokio::test]
+async fn invariant_1_a_match_is_logged_only_once_its_delivery_is_written() {
+    let stage = Stage::set(options("logged-last")).await.expect("an installation");
+    let [dedicated, shared] = dedicated_and_shared(&stage).await;
+    let mut fanout = stage.installation.serve("fanout", &["fanout"]).await.expect("ready");
+    fanout.kill9().await.expect("killed");
+    arm(&mut fanout, "fanout.before_log").await;
+    let ids = stage.publish(1).await.expect("published");
+    dies(&mut fanout, "fanout.before_log").await;
+    let logbook = stage.installation.logbook().await.expect("the log");
+    assert!(logbook.deliveries.is_empty(), "the log knows of them already");
+    for door in [&dedicated, &shared] {
+        let disabled = stage
+            .direct
+            .change(&door.id, |endpoint| endpoint.status = "disabled".into());
+        disabled.await.expect("disabled");
+    }
+    fanout.restart(&[]).await.expect("it starts again");
+    let rest = stage.installation.serve("rest", &["dispatcher", "scheduler"]);
+    let rest = rest.await.expect("ready");
+    for door in [&dedicated, &shared] {
+        stage
+            .fate(&ids[0], &door.id, Outcome::Dead)
+            .await
+            .expect("what was written comes to its end");
+    }
+    stage.strike(vec![fanout, rest]).await.expect("ends in order");
+}
+
 #[tokio::test]
 async fn invariant_2_dispatcher_dies_at_every_crash_point() {
     const MAX_IN_FLIGHT: usize = 4;

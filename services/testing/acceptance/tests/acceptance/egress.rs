@@ -2,12 +2,14 @@
 //! policy judges addresses and names is the crate `egress`'s own tests' business.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acceptance::Stage;
 use harness::logbook::Outcome;
 use harness::{Answer, Behaviour, Options, Process, Trap, until};
-use tokio::net::lookup_host;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 #[tokio::test]
 async fn invariant_4_no_request_leaves_for_a_forbidden_address() {
@@ -47,6 +49,79 @@ async fn invariant_4_no_request_leaves_for_a_forbidden_address() {
             .expect("it can't be delivered");
     }
     assert_eq!(redirecting.hook.tally().requests, 1, "redirects are final");
+    assert_eq!(trap.connections(), 0, "something went to a forbidden address");
+    stage.strike(vec![rest]).await.expect("ends in order");
+}
+
+/// A forward proxy for plain HTTP.
+struct Proxy {
+    url: String,
+    /// First line of each connection.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    async fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let proxy = Self {
+            url: format!("http://{}", listener.local_addr()?),
+            asked: Arc::default(),
+        };
+        let asked = proxy.asked.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(forward(stream, asked.clone()));
+            }
+        });
+        Ok(proxy)
+    }
+}
+
+async fn forward(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    // POST http://127.0.0.1:1234/hook HTTP/1.1
+    let place = first.split('/').nth(2).unwrap_or_default().to_owned();
+    asked.lock().expect("nobody panics with it").push(first);
+    let mut onward = TcpStream::connect(place).await?;
+    onward.write_all(&head).await?;
+    tokio::io::copy_bidirectional(&mut stream, &mut onward).await.map(drop)
+}
+
+#[tokio::test]
+async fn invariant_4_every_request_goes_through_the_proxy_and_none_to_a_forbidden_address() {
+    let proxy = Proxy::start().await.expect("a port");
+    let options = Options::new("proxy")
+        .set("egress.allow_networks", "127.0.0.1/32")
+        .set("egress.proxy", proxy.url.as_str())
+        .set("delivery.retry_schedule_sec", "[1]");
+    let stage = Stage::set(options).await.expect("an installation");
+    let trap = Trap::set(Ipv4Addr::new(127, 0, 0, 2)).await.expect("a trap");
+    let roles = ["fanout", "dispatcher", "scheduler"];
+    let rest = stage.installation.serve("rest", &roles).await.expect("ready");
+    let allowed = stage.door("allowed", |_| ()).await.expect("an endpoint");
+    let literal = stage
+        .direct
+        .endpoint(&stage.tenant, &trap.url(), &["*"], |_| ())
+        .await
+        .expect("an endpoint");
+    let ids = stage.publish(1).await.expect("published");
+    stage.arrive(&ids, &[&allowed]).await.expect("it arrives");
+    stage
+        .fate(&ids[0], &literal.id, Outcome::Dead)
+        .await
+        .expect("it can't be delivered");
+    let asked = proxy.asked.lock().expect("nobody panics with it").clone();
+    let wanted = format!("POST {} HTTP/1.1", allowed.hook.url());
+    assert_eq!(
+        asked,
+        [wanted],
+        "the proxy is asked for what is allowed, and for nothing else"
+    );
     assert_eq!(trap.connections(), 0, "something went to a forbidden address");
     stage.strike(vec![rest]).await.expect("ends in order");
 }

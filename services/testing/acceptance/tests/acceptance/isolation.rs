@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acceptance::{Stage, TYPE};
-use harness::{ALL_SCOPES, Installation, Options, Process, Receiver, read_to_end, until};
+use harness::{ALL_SCOPES, Answer, Behaviour, Installation, Options, Process, Receiver, read_to_end, until};
 use kafka_log::Admin;
 use serde_json::Value;
 
@@ -112,6 +112,11 @@ async fn invariant_5_no_secret_is_in_clear_in_a_topic_a_log_or_a_metric() {
     let key = installation.hookline_json(&arguments).await.expect("a key");
     secrets.push(("API key", text_beginning_with(&key, "hk_")));
     let good = endpoint(&installation, receiver.hook("good").url(), &mut secrets).await;
+    // It says back what it was sent.
+    let own_header = secrets.iter().find(|(what, _)| *what == "header value");
+    let own_header = &own_header.expect("it has one").1;
+    let echoing = Answer::ok().with_header("x-echo", &format!("Token {own_header}"));
+    receiver.hook("good").behave(Behaviour::always(echoing));
     let bad = endpoint(&installation, down.hook("bad").url(), &mut secrets).await;
     let rotated = installation
         .hookline_json(&["endpoint", "rotate-secret", "--direct", &good])

@@ -3,10 +3,16 @@
 
 use acceptance::Stage;
 use harness::logbook::Outcome;
-use harness::{Answer, Behaviour, Options};
+use harness::{Answer, Behaviour, Installation, Options, until};
+use kafka_log::{Admin, GroupOffsets, TopicPartition};
+use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 const EVENTS: usize = 40;
+const HALT: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_IN_FLIGHT: usize = 8;
 const ROLES: [&str; 2] = ["dispatcher", "scheduler"];
 
@@ -35,12 +41,40 @@ async fn invariant_3_a_zombie_repeats_at_most_what_it_had_in_flight_and_moves_no
     // In the middle of it.
     stage.arrive(&ids[..1], &doors).await.expect("it has begun");
     zombie.halt().expect("halted");
+    let halted_at = Instant::now();
     ids.extend(stage.publish(EVENTS).await.expect("published"));
     stage
         .arrive(&ids, &doors)
         .await
         .expect("the heir has taken over everything");
+    sleep_until(halted_at + HALT).await;
+    let stop = CancellationToken::new();
+    let partitions = owned(&stage.installation).await.expect("topics");
+    let offsets = tokio::spawn(went_back(
+        GroupOffsets::new(
+            &stage.installation.connection(),
+            &stage.installation.names().dispatcher_group(),
+        )
+        .expect("a client"),
+        partitions,
+        stop.clone(),
+    ));
     zombie.resume().expect("resumed");
+    until(
+        "it has learned that it is one, and is given shards",
+        PATIENCE,
+        async || {
+            let metrics = zombie.metrics().await.map_err(|error| format!("{error:#}"))?;
+            let is_some = |series: &str| {
+                let count = metrics.lines().find_map(|line| line.strip_prefix(series));
+                count.is_some_and(|count| count != " 0")
+            };
+            let is_back = is_some(r#"hookline_owner_changes_total{why="lost"}"#) && is_some("hookline_shards_owned");
+            is_back.then_some(()).ok_or_else(|| metrics.clone())
+        },
+    )
+    .await
+    .expect("its member was evicted");
     ids.extend(stage.publish(EVENTS).await.expect("published"));
     stage.arrive(&ids, &doors).await.expect("nothing is lost (invariant 1)");
     stage
@@ -51,6 +85,10 @@ async fn invariant_3_a_zombie_repeats_at_most_what_it_had_in_flight_and_moves_no
     assert_eq!(bad_signatures, 0);
     // The scheduler's transactions repeat nothing.
     assert!(again <= MAX_IN_FLIGHT, "{again} came again, of at most {MAX_IN_FLIGHT}");
+    stop.cancel();
+    let (looks, went_back) = offsets.await.expect("it doesn't panic");
+    assert!(looks > 10, "the offsets were looked at {looks} times");
+    assert!(went_back.is_empty(), "a zombie moved offsets: {went_back:?}");
     let at_once: Vec<_> = doors.iter().map(|door| door.hook.tally().most_at_once).collect();
     println!("zombies: {again} came again, at most {at_once:?} at once of {MAX_IN_FLIGHT}");
     assert!(at_once.iter().all(|most| *most <= 2 * MAX_IN_FLIGHT), "{at_once:?}");
@@ -58,4 +96,40 @@ async fn invariant_3_a_zombie_repeats_at_most_what_it_had_in_flight_and_moves_no
         .strike(vec![zombie, heir, fanout])
         .await
         .expect("both end in order");
+}
+
+/// What dispatchers own.
+async fn owned(installation: &Installation) -> anyhow::Result<Vec<TopicPartition>> {
+    let names = installation.names();
+    let topics = Admin::new(&installation.connection())?.topics(names.prefix()).await?;
+    let is_owned =
+        |topic: &str| topic == names.lanes() || topic == names.returns() || topic.starts_with(&names.endpoint_prefix());
+    let owned = topics.iter().filter(|(topic, _)| is_owned(topic));
+    Ok(owned
+        .flat_map(|(topic, described)| (0..described.partitions).map(|n| TopicPartition::new(topic.as_str(), n)))
+        .collect())
+}
+
+/// Looks at what is committed over and over: how often, and which offsets were lower than before.
+async fn went_back(
+    group: GroupOffsets,
+    partitions: Vec<TopicPartition>,
+    stop: CancellationToken,
+) -> (usize, Vec<String>) {
+    let (mut looks, mut highest, mut found) = (0, HashMap::new(), Vec::new());
+    while !stop.is_cancelled() {
+        let committed = group.committed(partitions.clone()).await.expect("the group is asked");
+        looks += 1;
+        for one in committed {
+            let offset = one.offset.unwrap_or(0);
+            let before = highest.entry(one.partition.clone()).or_insert(offset);
+            if offset < *before {
+                found.push(format!("{} from {before} to {offset}", one.partition));
+            }
+            *before = offset.max(*before);
+        }
+        // Brokers tell nobody of a commit: they have to be asked.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (looks, found)
 }

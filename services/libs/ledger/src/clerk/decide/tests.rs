@@ -305,6 +305,16 @@ fn invariant_5_nothing_in_clear_is_accepted() {
         ..endpoint(&tenant, "auto")
     };
     assert_eq!(code(put(&mut view, clear, Some(0))), "invalid");
+    for (secret, key) in [("whsec_clear", None), ("", Some("whsk_clear"))] {
+        let mut clear = endpoint(&tenant, "auto");
+        let sealed = clear.signing_secret.clone();
+        clear.former_secrets.push(schemas::FormerSecret {
+            secret: if secret.is_empty() { sealed } else { secret.into() },
+            key: key.map(Into::into),
+            expires_at_ms: 1,
+        });
+        assert_eq!(code(put(&mut view, clear, Some(0))), "invalid");
+    }
     let mut header = endpoint(&tenant, "auto");
     header
         .headers
