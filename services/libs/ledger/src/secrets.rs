@@ -216,7 +216,7 @@ async fn rekey_endpoint(writer: &Writer, ledger: &Ledger, keyring: &Keyring, id:
         let Some(endpoint) = view.endpoint(id) else {
             return Ok(false);
         };
-        let resealed = resealed(&endpoint.entity, keyring).map_err(|source| RekeyError::Keyring {
+        let resealed = resealed(&endpoint.entity, keyring, now_ms()).map_err(|source| RekeyError::Keyring {
             endpoint: id.to_owned(),
             source,
         })?;
@@ -236,10 +236,9 @@ async fn rekey_endpoint(writer: &Writer, ledger: &Ledger, keyring: &Keyring, id:
 }
 
 /// None when everything is sealed with the current key already.
-fn resealed(endpoint: &Endpoint, keyring: &Keyring) -> Result<Option<Endpoint>, KeyringError> {
+fn resealed(endpoint: &Endpoint, keyring: &Keyring, now_ms: i64) -> Result<Option<Endpoint>, KeyringError> {
     let mut new = endpoint.clone();
     // Nobody needs those any more, and whether they open says nothing.
-    let now_ms = now_ms();
     new.former_secrets.retain(|former| former.expires_at_ms > now_ms);
     let mut changed = new.former_secrets.len() < endpoint.former_secrets.len();
     let mut reseal = |sealed: &mut Vec<u8>, field: &str| -> Result<(), KeyringError> {

@@ -37,7 +37,7 @@ fn everything_is_sealed_again_with_the_current_key_once() {
     let endpoint = rotate_secret(&sealed(&old), &old, "whsec_new", Some(100), 0).expect("the old secret opens");
     let new_key = Keyring::generate_key();
     let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
-    let again = resealed(&endpoint, &ring)
+    let again = resealed(&endpoint, &ring, 3)
         .expect("everything opens")
         .expect("everything changes");
     let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
@@ -46,7 +46,7 @@ fn everything_is_sealed_again_with_the_current_key_once() {
         ["whsec_new", "whsec_old"]
     );
     assert_eq!(open_headers(&again, &alone).expect("it opens")["x-token"], "hush");
-    assert_eq!(resealed(&again, &ring), Ok(None));
+    assert_eq!(resealed(&again, &ring, 3), Ok(None));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_key_pair_rotates_with_the_secret_and_is_sealed_with_it() {
     let rotated = rotate_secret(&endpoint, &old, "whsec_new", Some(100), 0).expect("everything opens");
     let new_key = Keyring::generate_key();
     let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
-    let again = resealed(&rotated, &ring)
+    let again = resealed(&rotated, &ring, 3)
         .expect("everything opens")
         .expect("it changes");
     let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
@@ -159,7 +159,7 @@ fn former_secrets_and_their_key_pairs_are_sealed_again_too() {
     let endpoint = rotated(endpoint, &old, 3);
     let new_key = Keyring::generate_key();
     let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
-    let again = resealed(&endpoint, &ring)
+    let again = resealed(&endpoint, &ring, 3)
         .expect("everything opens")
         .expect("everything changes");
     let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
@@ -171,9 +171,12 @@ fn former_secrets_and_their_key_pairs_are_sealed_again_too() {
         open_signing_keys(&again, &alone, 3),
         open_signing_keys(&endpoint, &old, 3)
     );
-    assert_eq!(resealed(&again, &ring), Ok(None));
+    assert_eq!(resealed(&again, &ring, 3), Ok(None));
 
     let mut one_left = again;
     one_left.former_secrets[1].key = endpoint.former_secrets[1].key.clone();
-    assert!(matches!(resealed(&one_left, &ring), Ok(Some(_))), "one alone is found");
+    assert!(
+        matches!(resealed(&one_left, &ring, 3), Ok(Some(_))),
+        "one alone is found"
+    );
 }
