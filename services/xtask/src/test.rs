@@ -1,7 +1,6 @@
 //! `cargo xtask test`: all tests of the workspace against one real Kafka, and a last line with the sums, for scripts.
 
 use std::io::{BufRead, BufReader, Write};
-use std::num::NonZeroUsize;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
@@ -9,9 +8,6 @@ use brokers::Kafka;
 
 use crate::processes::{self, Running};
 use crate::{build, run};
-
-/// Of the test harness; `--test-threads` comes before it.
-const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
 
 /// Runs everything; `arguments` go to every test binary.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
@@ -32,7 +28,6 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         .args(arguments)
         .env(brokers::BOOTSTRAP_VARIABLE, kafka.bootstrap())
         .env(run::BINARY_VARIABLE, programs.get("hookline")?)
-        .env(THREADS_VARIABLE, threads())
         .stdout(Stdio::piped());
     let mut cargo = Running::start(&mut command)?;
     let output = cargo.child.stdout.take().context("cargo's standard output is piped")?;
@@ -43,12 +38,6 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     }
     println!("{} passed, {} failed", sums.passed, sums.failed);
     Ok(processes::exit_code(status))
-}
-
-/// Tests at once. Most of them wait for brokers and processes most of the time.
-fn threads() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    std::env::var(THREADS_VARIABLE).unwrap_or_else(|_| (2 * cores).to_string())
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
