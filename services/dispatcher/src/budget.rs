@@ -41,7 +41,7 @@ impl Budget {
     pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             max_bytes,
-            windows: WindowPool::new(max_bytes / 2),
+            windows: WindowPool::new(half(max_bytes)),
             state: Mutex::new(State::default()),
         })
     }
@@ -50,7 +50,7 @@ impl Budget {
     /// tenant's only delivery is taken whenever it fits: however small the budget, each tenant's deliveries move.
     pub(crate) fn take(self: &Arc<Self>, tenant: &Arc<str>, endpoint_bytes: usize, bytes: usize) -> Option<Share> {
         let mut state = self.state.lock();
-        let windowed = state.windowed.min(self.max_bytes / 2);
+        let windowed = state.windowed.min(half(self.max_bytes));
         let free = self.max_bytes.saturating_sub(windowed + state.taken);
         let of_tenant = state.tenants.get(tenant).copied().unwrap_or(0);
         let too_much = endpoint_bytes + bytes > free / 2 || of_tenant + bytes > free;
@@ -84,13 +84,18 @@ impl Budget {
 
     fn leave_to_windows(&self, taken: usize) {
         let rest = self.max_bytes.saturating_sub(taken);
-        self.windows.resize(rest.min(self.max_bytes / 2));
+        self.windows.resize(rest.min(half(self.max_bytes)));
     }
 
     pub(crate) fn used(&self) -> usize {
         let state = self.state.lock();
         state.windowed + state.taken
     }
+}
+
+/// Most that all windows together may hold.
+fn half(max_bytes: usize) -> usize {
+    max_bytes / 2
 }
 
 impl Share {

@@ -121,6 +121,8 @@ pub(crate) struct Shard {
     writing_health: bool,
     /// What was asked for meanwhile.
     write_health_again: bool,
+    /// It began without: what stands there may be of long ago.
+    is_health_unread: bool,
     /// Circuits that this shard has said to be open.
     open_circuits: usize,
     /// Endpoints that the clerk is being asked to disable.
@@ -174,6 +176,7 @@ impl Shard {
             unwritten_health: HashSet::new(),
             writing_health: false,
             write_health_again: false,
+            is_health_unread: false,
             open_circuits: 0,
             disabling: HashSet::new(),
             is_sweeping: false,

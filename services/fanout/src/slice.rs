@@ -108,10 +108,13 @@ impl Slice {
             _span: span,
             _credit: credit,
         });
-        let (to_tell, first): (Vec<Kind>, _) = kinds.into_iter().partition(|kind| kind.is_for_the_log());
-        self.to_tell.extend(to_tell.into_iter().map(|kind| Part { work, kind }));
-        for kind in first {
-            self.send(Part { work, kind }, output).await?;
+        for kind in kinds {
+            let part = Part { work, kind };
+            if kind.is_for_the_log() {
+                self.to_tell.push(part);
+            } else {
+                self.send(part, output).await?;
+            }
         }
         Ok(())
     }
@@ -223,10 +226,14 @@ impl Slice {
                     (&mut self.works[part.work].verdict, part.kind)
                 {
                     move_home(&mut matched.targets[index], &snapshot, output.lanes);
-                    let kinds = after_matching(matched, index).map(|kind| Part { work: part.work, kind });
-                    let (to_tell, first): (Vec<Part>, Vec<Part>) = kinds.partition(|part| part.kind.is_for_the_log());
-                    self.to_tell.extend(to_tell);
-                    again.extend(first);
+                    for kind in after_matching(matched, index) {
+                        let parts = if kind.is_for_the_log() {
+                            &mut self.to_tell
+                        } else {
+                            &mut again
+                        };
+                        parts.push(Part { work: part.work, kind });
+                    }
                 }
             }
         }

@@ -103,7 +103,12 @@ impl Replayer {
         let log = self.connection.names().log();
         let (first, end) = watermarks.range(&log, log_partition).await.map_err(unanswered)?;
         let deadline = Instant::now() + CAUGHT_UP_WITHIN;
-        while first < end && self.store.next_offset(log_partition).await? < end {
+        let is_there = async || {
+            let offsets = self.store.next_offsets().await?;
+            let next = offsets.get(&log_partition);
+            Ok::<_, ApiError>(first == end || next.is_some_and(|next| *next >= end))
+        };
+        while !is_there().await? {
             if Instant::now() >= deadline {
                 let message =
                     "the history lags behind the log, so it isn't known what has become of this delivery; try again";

@@ -111,7 +111,13 @@ impl Shard {
             return;
         };
         let before = queue.health;
-        if queue.target.version != said.version || (before.is_none() && said.answer == Answer::Success) {
+        if queue.target.version != said.version {
+            return;
+        }
+        if before.is_none() && said.answer == Answer::Success {
+            if self.is_health_unread {
+                self.health_changed(said.endpoint);
+            }
             return;
         }
         let target = queue.target.clone();

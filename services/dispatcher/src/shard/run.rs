@@ -126,6 +126,7 @@ impl Shard {
             // It is a help: its absence must not keep all else waiting for ever.
             Err(error) if *health_tries >= HEALTH_TRIES => {
                 tracing::error!(shard = self.number, %error, "how its endpoints are doing can't be read; that begins anew");
+                self.is_health_unread = true;
                 Ok(())
             }
             restored => restored,

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 /// Most that the window of a dedicated topic is, of what all of them share.
 const DEDICATED_WINDOW_BYTES: usize = 16 << 20;
-
 /// How long a dedicated topic that can't be read is left alone; twice as long each time.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(4);
 const MOST_UNREADABLE_WAIT: Duration = Duration::from_secs(60);

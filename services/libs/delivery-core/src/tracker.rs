@@ -105,13 +105,11 @@ impl Tracker {
     /// Begins anew at `base_offset`, because the log does: its topic was made again. What was read before and is done later
     /// changes nothing.
     pub fn restart(&mut self, base_offset: i64) {
-        self.first_seq += self.window.len() as u64;
-        self.window.clear();
-        self.outstanding = 0;
-        self.inherited.clear();
-        self.inherited_records = 0;
-        self.next_offset = base_offset;
-        self.dirty = true;
+        *self = Self {
+            first_seq: self.first_seq + self.window.len() as u64,
+            dirty: true,
+            ..Self::new(base_offset, self.identity.clone())
+        };
     }
 
     /// Takes note of the next record. Offsets ascend, with gaps. O(1).

@@ -84,18 +84,6 @@ impl Store {
         Ok(offsets)
     }
 
-    /// The same of one partition; 0 when nothing of it is projected.
-    ///
-    /// # Errors
-    /// When the database can't be asked.
-    pub async fn next_offset(&self, log_partition: i32) -> Result<i64, Error> {
-        let offset = sqlx::query_scalar("SELECT next_offset FROM hookline_projection WHERE log_partition = $1")
-            .bind(i64::from(log_partition))
-            .fetch_optional(self.pool())
-            .await?;
-        Ok(offset.unwrap_or(0))
-    }
-
     /// Adds a batch. All of it, or on an error nothing.
     ///
     /// # Errors

@@ -14,12 +14,7 @@ async fn invariant_1_a_broker_of_three_dies_and_nothing_is_lost() {
     options.faults = Faults::None;
     options.kills_brokers = true;
     let summary = chaos::run(&options).await.expect("a run");
-    println!("{summary}");
-    assert!(
-        summary.violations.is_empty(),
-        "{summary}\n{}",
-        summary.violations.join("\n")
-    );
+    summary.assert_no_violation();
     assert!(summary.broker_outages >= 1, "{summary}");
     assert_eq!(summary.kills, 0, "nobody has to help: {summary}");
 }

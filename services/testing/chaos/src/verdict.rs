@@ -47,6 +47,17 @@ pub struct Summary {
     pub violations: Vec<String>,
 }
 
+impl Summary {
+    /// Shows it.
+    ///
+    /// # Panics
+    /// When something isn't as it must be.
+    pub fn assert_no_violation(&self) {
+        println!("{self}");
+        assert!(self.violations.is_empty(), "{self}\n{}", self.violations.join("\n"));
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -10,6 +10,14 @@ fn sealed(keyring: &Keyring) -> Endpoint {
     endpoint
 }
 
+/// An old key's keyring, that of a new key which still has the old one, and that of the new key alone.
+fn keyrings() -> (Keyring, Keyring, Keyring) {
+    let (old_key, new_key) = (Keyring::generate_key(), Keyring::generate_key());
+    let keyring = |key: &str, previous: &[String]| Keyring::new(key, previous).expect("a generated key is valid");
+    let (old, alone) = (keyring(&old_key, &[]), keyring(&new_key, &[]));
+    (old, keyring(&new_key, &[old_key]), alone)
+}
+
 #[test]
 fn after_rotation_both_secrets_sign_until_the_old_one_expires() {
     let keyring = Keyring::new(&Keyring::generate_key(), &[]).expect("a generated key is valid");
@@ -32,15 +40,11 @@ fn after_rotation_both_secrets_sign_until_the_old_one_expires() {
 
 #[test]
 fn everything_is_sealed_again_with_the_current_key_once() {
-    let old_key = Keyring::generate_key();
-    let old = Keyring::new(&old_key, &[]).expect("a generated key is valid");
+    let (old, ring, alone) = keyrings();
     let endpoint = rotate_secret(&sealed(&old), &old, "whsec_new", Some(100), 0).expect("the old secret opens");
-    let new_key = Keyring::generate_key();
-    let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
     let again = resealed(&endpoint, &ring, 3)
         .expect("everything opens")
         .expect("everything changes");
-    let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
     assert_eq!(
         open_signing_secrets(&again, &alone, 0).expect("both open"),
         ["whsec_new", "whsec_old"]
@@ -51,8 +55,7 @@ fn everything_is_sealed_again_with_the_current_key_once() {
 
 #[test]
 fn a_key_pair_rotates_with_the_secret_and_is_sealed_with_it() {
-    let old_key = Keyring::generate_key();
-    let old = Keyring::new(&old_key, &[]).expect("a generated key is valid");
+    let (old, ring, alone) = keyrings();
     let mut endpoint = sealed(&old);
     assert_eq!(
         open_signing_keys(&endpoint, &old, 0),
@@ -65,12 +68,9 @@ fn a_key_pair_rotates_with_the_secret_and_is_sealed_with_it() {
     assert_eq!(endpoint, made, "there is one already");
 
     let rotated = rotate_secret(&endpoint, &old, "whsec_new", Some(100), 0).expect("everything opens");
-    let new_key = Keyring::generate_key();
-    let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
     let again = resealed(&rotated, &ring, 3)
         .expect("everything opens")
         .expect("it changes");
-    let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
     let keys = open_signing_keys(&again, &alone, 99).expect("both open");
     let public = |text: &String| Some(SigningKey::parse(text).expect("a key").public_key().to_string());
     assert_eq!(
@@ -152,17 +152,13 @@ fn with_eight_old_secrets_valid_a_ninth_rotation_is_refused_until_one_expires_or
 
 #[test]
 fn former_secrets_and_their_key_pairs_are_sealed_again_too() {
-    let old_key = Keyring::generate_key();
-    let old = Keyring::new(&old_key, &[]).expect("a generated key is valid");
+    let (old, ring, alone) = keyrings();
     let mut endpoint = sealed(&old);
     make_signing_key(&mut endpoint, &old);
     let endpoint = rotated(endpoint, &old, 3);
-    let new_key = Keyring::generate_key();
-    let ring = Keyring::new(&new_key, &[old_key]).expect("generated keys are valid");
     let again = resealed(&endpoint, &ring, 3)
         .expect("everything opens")
         .expect("everything changes");
-    let alone = Keyring::new(&new_key, &[]).expect("a generated key is valid");
     assert_eq!(
         open_signing_secrets(&again, &alone, 3).expect("all open"),
         ["whsec_2", "whsec_1", "whsec_0", "whsec_old"]

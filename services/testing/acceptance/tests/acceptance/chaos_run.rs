@@ -12,11 +12,6 @@ async fn invariant_1_and_2_hold_while_every_role_is_killed() {
     // Halts and rolling restarts have tests of their own, in `zombies` and `draining`.
     options.faults = Faults::Kills;
     let summary = chaos::run(&options).await.expect("a run");
-    println!("{summary}");
-    assert!(
-        summary.violations.is_empty(),
-        "{summary}\n{}",
-        summary.violations.join("\n")
-    );
+    summary.assert_no_violation();
     assert!(summary.kills >= 5, "{summary}");
 }
